@@ -1,0 +1,1 @@
+//! The key manager API, version 1: routes, JSON shapes, problem bodies

@@ -1,0 +1,1 @@
+//! Authenticator for locally issued tokens and for noauth headers

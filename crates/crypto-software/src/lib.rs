@@ -1,0 +1,1 @@
+//! CryptoPlugin in software: project keys wrapped by the root key, envelopes, key generation

@@ -1,0 +1,1 @@
+//! The sealed byte format: seal, open, commitment, padding

@@ -1,0 +1,2 @@
+//! The donjon server binary.
+fn main() {}

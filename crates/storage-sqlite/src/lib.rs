@@ -1,0 +1,1 @@
+//! Repository on SQLite: one writer with group commit, snapshot readers

@@ -1,0 +1,1 @@
+//! In-memory ports, fixed clock, seeded entropy, port contract tests
