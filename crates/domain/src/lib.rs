@@ -1,1 +1,44 @@
-//! Secrets, containers, consumers, ACLs and their rules, and the ports through which the rest is reached
+//! Secrets, consumers, ACLs and keys: their types, their rules, and the ports
+//! through which the rules reach storage, cryptography and the outside world.
+//!
+//! May import: small libraries without I/O (uuid, jiff, zeroize, thiserror).
+//! Deliberately absent: any runtime, serde, HTTP, SQL, and every workspace
+//! crate. Wire shapes belong to `donjon-api`, statuses to its `problem`
+//! module, tables to a storage adapter.
+#![doc = include_str!("../README.md")]
+
+mod acl;
+mod actor;
+mod consumer;
+mod id;
+mod kek;
+mod list;
+mod secret;
+mod secret_bytes;
+mod text;
+mod time;
+mod token;
+mod user_metadata;
+
+pub mod ports;
+
+pub use acl::{Acl, AclChange};
+pub use actor::{Actor, Scope};
+pub use consumer::{SecretConsumer, StoredConsumer};
+pub use id::{
+    ConsumerId, DeploymentId, InvalidId, KekId, ProjectId, RootKeyId, SecretId, TokenId, UserId,
+};
+pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};
+pub use list::{
+    Comparison, Direction, ListScope, Page, PageRequest, SecretFilter, SecretQuery, SecretSortKey,
+    Start, TimeBound,
+};
+pub use secret::{
+    BitLength, ContentType, InvalidBitLength, PayloadTooLarge, Secret, SecretType, StoredSecret,
+    UnknownSecretType,
+};
+pub use secret_bytes::SecretBytes;
+pub use text::{Label, LabelTooLong};
+pub use time::{InvalidTimestamp, Timestamp};
+pub use token::{TokenHash, TokenRow};
+pub use user_metadata::{InvalidMetadataKey, MetadataKey, UserMetadata};

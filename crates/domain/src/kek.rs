@@ -1,0 +1,92 @@
+//! Key encryption keys (KEKs) and sealed data, as plain bytes that only a
+//! crypto plugin can open. Nothing here is secret by itself.
+
+use crate::{DeploymentId, KekId, ProjectId, RootKeyId, SecretId, Timestamp};
+
+/// What a KEK is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KekScope {
+    /// Seals the payloads of one project.
+    Project(ProjectId),
+    /// One of the server's own keys.
+    Server(ServerKey),
+}
+
+/// Keys that belong to the server as a whole. They are random and wrapped like
+/// project KEKs, so that a change of the root key leaves them valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerKey {
+    /// Hashes locally issued tokens.
+    TokenHash,
+}
+
+/// Where a KEK is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KekState {
+    /// Seals and opens.
+    Active,
+    /// Opens only.
+    Retired,
+}
+
+/// A KEK, wrapped by a root key: safe to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKek {
+    /// Its id.
+    pub id: KekId,
+    /// What it is for.
+    pub scope: KekScope,
+    /// Counts from 1 within its scope.
+    pub generation: u32,
+    /// Where it is in its life.
+    pub state: KekState,
+    /// The root key that wraps it.
+    pub root: RootKeyId,
+    /// The wrapped key, an envelope of kind KEK.
+    pub wrapped: Vec<u8>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// What stands in an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SealedKind {
+    /// The payload of a secret.
+    Payload,
+}
+
+/// What an envelope is bound to: a row moved to another place does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// The project that owns the secret.
+    pub project: &'a ProjectId,
+    /// The secret.
+    pub secret: SecretId,
+    /// What is sealed.
+    pub kind: SealedKind,
+    /// Counts from 1; a payload is written once today.
+    pub version: u32,
+}
+
+/// Sealed bytes and the KEK that opens them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The KEK.
+    pub kek: KekId,
+    /// The envelope.
+    pub envelope: Vec<u8>,
+}
+
+/// The row that says which installation a database belongs to, and with which
+/// root key it opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The installation.
+    pub id: DeploymentId,
+    /// The root key in use.
+    pub root: RootKeyId,
+    /// An envelope of kind canary; opens with the right root key only.
+    pub canary: Vec<u8>,
+    /// When the database was made.
+    pub created: Timestamp,
+}

@@ -1,0 +1,27 @@
+//! What the rules need from outside. Each port is dyn-safe, used as
+//! `Arc<dyn Port>`, and has a fake in `donjon-testkit` beside the real adapter;
+//! both run the same contract tests.
+
+mod authenticator;
+mod crypto;
+mod repository;
+mod system;
+mod token_store;
+
+use std::{future::Future, pin::Pin};
+
+pub use authenticator::{AuthError, AuthErrorKind, Authenticator, Credential};
+pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
+pub use repository::{
+    AclReads, AclWrites, ConsumerReads, ConsumerWrites, Health, KekReads, KekWrites, ReadJob,
+    ReadTx, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, SecretReads,
+    SecretWrites, TxError, UserMetadataReads, UserMetadataWrites, WriteJob, WriteTx,
+};
+pub use system::{Clock, Entropy};
+pub use token_store::TokenStore;
+
+/// A boxed future, as the few async methods of ports return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A boxed source of an error, so that drivers can change.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
