@@ -104,8 +104,6 @@ pub trait ReadTx: SecretReads + AclReads + ConsumerReads + UserMetadataReads + K
 pub trait WriteTx:
     ReadTx + SecretWrites + AclWrites + ConsumerWrites + UserMetadataWrites + KekWrites
 {
-    /// Everything a `WriteTx` can read, for code that only reads.
-    fn as_read(&mut self) -> &mut dyn ReadTx;
 }
 
 /// Reads of secrets. Expired secrets are returned by id; hiding them is a rule.
