@@ -1,1 +1,46 @@
-fn main() {}
+//! Development tasks of this workspace: `cargo xtask` lists them.
+//!
+//! One file per verb, `kit` for what they share. It imports no crate of the workspace and treats the server as a
+//! program. CI calls these verbs and nothing else.
+
+#![expect(clippy::print_stdout, reason = "the verbs report on stdout")]
+
+mod conformance;
+mod golden;
+
+mod kit;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Development tasks of the Donjon workspace
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(subcommand)]
+    Conformance(conformance::Suite),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Conformance(suite) => conformance::run(suite),
+    }
+}

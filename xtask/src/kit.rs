@@ -1,0 +1,9 @@
+//! What several verbs need.
+
+pub(crate) mod build;
+pub(crate) mod clock;
+pub(crate) mod http;
+pub(crate) mod server;
+pub(crate) mod sums;
+pub(crate) mod table;
+pub(crate) mod workspace;
