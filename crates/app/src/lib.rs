@@ -1,1 +1,56 @@
-//! One async function per use case; sealing of payloads
+//! One async function per use case: who may, what happens, in which
+//! transaction. Payloads are sealed here, before storage sees them.
+//!
+//! May import: `donjon-domain`. Deliberately absent: HTTP, JSON, SQL and every
+//! adapter; `api` calls this crate, `server` gives it the adapters.
+//!
+//! Each use case takes three steps in this order: authorize on a read, do
+//! cryptography, then one short write that checks again whatever may have
+//! changed in between.
+
+mod acls;
+mod consumers;
+mod core;
+mod error;
+mod policy;
+mod sealing;
+mod secrets;
+mod user_metadata;
+
+use std::sync::Arc;
+
+pub use acls::Acls;
+pub use consumers::Consumers;
+pub use core::Ports;
+pub use error::{Conflict, Error, Missing};
+pub use policy::{Action, Denied, Policy, Target};
+pub use sealing::Startup;
+pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
+pub use user_metadata::UserMetadataUseCases;
+
+/// All use cases.
+#[derive(Debug)]
+pub struct App {
+    /// Storing and fetching secrets.
+    pub secrets: Secrets,
+    /// Consumers of secrets.
+    pub consumers: Consumers,
+    /// User metadata of secrets.
+    pub user_metadata: UserMetadataUseCases,
+    /// Access control lists of secrets.
+    pub acls: Acls,
+}
+
+impl App {
+    /// Puts the use cases on top of adapters.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        let core = Arc::new(core::Core::new(ports));
+        Self {
+            secrets: Secrets::new(Arc::clone(&core)),
+            consumers: Consumers::new(Arc::clone(&core)),
+            user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
+            acls: Acls::new(core),
+        }
+    }
+}

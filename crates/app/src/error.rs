@@ -1,0 +1,96 @@
+//! The closed list of ways in which a use case can end badly. No status code
+//! and no text for clients is here; `api` maps each variant.
+
+use donjon_domain::ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind};
+
+use crate::Denied;
+
+/// A use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rule refuses the caller.
+    #[error("{0}")]
+    Denied(Denied),
+    /// What the request names is not there.
+    #[error("{0:?} not found")]
+    NotFound(Missing),
+    /// The request contradicts what is there.
+    #[error("conflict: {0:?}")]
+    Conflict(Conflict),
+    /// The secret has consumers, and the deletion was not forced.
+    #[error("secret has consumers")]
+    HasConsumers,
+    /// The registration belongs to another project.
+    #[error("consumer belongs to another project")]
+    NotTheRegistrar,
+    /// Too much waits; nothing was done.
+    #[error("overloaded")]
+    Overloaded,
+    /// There is no room; nothing was done.
+    #[error("storage is full")]
+    StorageFull,
+    /// Storage or the crypto backend does not answer; nothing was done.
+    #[error("unavailable")]
+    Unavailable(#[source] BoxError),
+    /// Whether it was done is not known.
+    #[error("outcome unknown")]
+    OutcomeUnknown(#[source] BoxError),
+    /// Stored bytes do not open or make no sense: damage or tampering.
+    #[error("integrity")]
+    Integrity(#[source] BoxError),
+    /// Anything that no input explains.
+    #[error("internal")]
+    Internal(#[source] BoxError),
+}
+
+/// What is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The secret: unknown, deleted or expired.
+    Secret,
+    /// The payload of a secret.
+    Payload,
+    /// A key of user metadata.
+    Metadatum,
+    /// A consumer.
+    Consumer,
+}
+
+/// What the request contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// The secret has a payload already.
+    PayloadExists,
+    /// The key of user metadata is there already.
+    MetadatumExists,
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<RepositoryError> for Error {
+    fn from(error: RepositoryError) -> Self {
+        match error.kind() {
+            RepositoryErrorKind::Overloaded => Self::Overloaded,
+            RepositoryErrorKind::Full => Self::StorageFull,
+            RepositoryErrorKind::Unavailable => Self::Unavailable(error.into()),
+            RepositoryErrorKind::OutcomeUnknown => Self::OutcomeUnknown(error.into()),
+            RepositoryErrorKind::Corrupt => Self::Integrity(error.into()),
+            _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<CryptoError> for Error {
+    fn from(error: CryptoError) -> Self {
+        use donjon_domain::ports::CryptoErrorKind as Kind;
+        match error.kind() {
+            Kind::Unavailable => Self::Unavailable(error.into()),
+            Kind::DoesNotOpen => Self::Integrity(error.into()),
+            _ => Self::Internal(error.into()),
+        }
+    }
+}

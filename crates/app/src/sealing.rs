@@ -1,0 +1,254 @@
+//! Payloads and the keys that seal them. Keys are made on first use, one per
+//! project, and are durable before anything is sealed with them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use donjon_domain::{
+    Binding, DeploymentId, KekId, KekScope, ProjectId, Sealed, SealedKind, SecretBytes, SecretId,
+    ServerKey, WrappedKek,
+    ports::{
+        Clock, CryptoPlugin, Entropy, Reading, Repository, RepositoryError, RepositoryErrorKind,
+        RepositoryExt,
+    },
+};
+
+use crate::Error;
+
+/// A payload is written once, so its version is always the first.
+const PAYLOAD_VERSION: u32 = 1;
+
+pub(crate) struct Sealing {
+    repository: Arc<dyn Repository>,
+    crypto: Arc<dyn CryptoPlugin>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    /// Wrapped keys are no secrets; what they wrap stays in the plugin.
+    active: Cache<ProjectId>,
+    by_id: Cache<KekId>,
+}
+
+impl Sealing {
+    pub(crate) fn new(
+        repository: Arc<dyn Repository>,
+        crypto: Arc<dyn CryptoPlugin>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            repository,
+            crypto,
+            clock,
+            entropy,
+            active: Cache::new(),
+            by_id: Cache::new(),
+        }
+    }
+
+    pub(crate) async fn seal(
+        &self,
+        project: &ProjectId,
+        secret: SecretId,
+        plain: &SecretBytes,
+    ) -> Result<Sealed, Error> {
+        let kek = self.project_kek(project).await?;
+        Ok(self
+            .crypto
+            .seal(&kek, &payload_binding(project, secret), plain)?)
+    }
+
+    pub(crate) async fn open(
+        &self,
+        project: &ProjectId,
+        secret: SecretId,
+        sealed: &Sealed,
+    ) -> Result<SecretBytes, Error> {
+        let kek = self.kek(sealed.kek).await?;
+        Ok(self
+            .crypto
+            .open(&kek, &payload_binding(project, secret), sealed)?)
+    }
+
+    async fn project_kek(&self, project: &ProjectId) -> Result<Arc<WrappedKek>, Error> {
+        if let Some(kek) = self.active.get(project) {
+            return Ok(kek);
+        }
+        let keys = KeyMaker {
+            repository: &*self.repository,
+            crypto: &*self.crypto,
+            clock: &*self.clock,
+            entropy: &*self.entropy,
+        };
+        let kek = Arc::new(
+            keys.active_or_new(KekScope::Project(project.clone()))
+                .await?,
+        );
+        self.active.put(project.clone(), &kek);
+        Ok(kek)
+    }
+
+    async fn kek(&self, id: KekId) -> Result<Arc<WrappedKek>, Error> {
+        if let Some(kek) = self.by_id.get(&id) {
+            return Ok(kek);
+        }
+        let found: Result<_, RepositoryError> = self
+            .repository
+            .read_with(Reading::Point, move |tx| tx.kek(id))
+            .await;
+        let missing =
+            || RepositoryError::with_source(RepositoryErrorKind::Corrupt, format!("no key {id}"));
+        let kek = Arc::new(found?.ok_or_else(missing)?);
+        self.by_id.put(id, &kek);
+        Ok(kek)
+    }
+}
+
+fn payload_binding(project: &ProjectId, secret: SecretId) -> Binding<'_> {
+    Binding {
+        project,
+        secret,
+        kind: SealedKind::Payload,
+        version: PAYLOAD_VERSION,
+    }
+}
+
+impl fmt::Debug for Sealing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealing").finish_non_exhaustive()
+    }
+}
+
+// === KeyMaker ===
+
+struct KeyMaker<'a> {
+    repository: &'a dyn Repository,
+    crypto: &'a dyn CryptoPlugin,
+    clock: &'a dyn Clock,
+    entropy: &'a dyn Entropy,
+}
+
+impl KeyMaker<'_> {
+    /// The active key of a scope, made now if there is none. Where two callers
+    /// make one at once, the first to be stored is the one that both get.
+    async fn active_or_new(&self, scope: KekScope) -> Result<WrappedKek, Error> {
+        let wanted = scope.clone();
+        let found: Result<_, RepositoryError> = self
+            .repository
+            .read_with(Reading::Point, move |tx| tx.active_kek(&wanted))
+            .await;
+        if let Some(kek) = found? {
+            return Ok(kek);
+        }
+        let id = KekId::from_uuid(self.entropy.uuid_v4());
+        let fresh = self.crypto.new_kek(id, scope, self.clock.now())?;
+        self.repository
+            .write_with(move |tx| {
+                if let Some(first) = tx.active_kek(&fresh.scope)? {
+                    return Ok(first);
+                }
+                tx.insert_kek(&fresh)?;
+                Ok(fresh.clone())
+            })
+            .await
+    }
+}
+
+// === Startup ===
+
+/// What has to happen once before anything is sealed or opened.
+#[derive(Clone, Copy)]
+pub struct Startup<'a> {
+    /// Where keys are kept.
+    pub repository: &'a dyn Repository,
+    /// What wraps them.
+    pub crypto: &'a dyn CryptoPlugin,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Draws ids.
+    pub entropy: &'a dyn Entropy,
+}
+
+impl Startup<'_> {
+    /// Makes the installation's row in a new database, or checks with its
+    /// canary that the root key is the right one.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with a [`donjon_domain::ports::CryptoError`] as its
+    /// source where the root key is another one; else as storage fails.
+    pub async fn adopt_or_create(&self) -> Result<(), Error> {
+        let found: Result<_, RepositoryError> = self
+            .repository
+            .read_with(Reading::Point, |tx| tx.deployment())
+            .await;
+        let deployment = match found? {
+            Some(deployment) => deployment,
+            None => {
+                let id = DeploymentId::from_uuid(self.entropy.uuid_v4());
+                let fresh = self.crypto.new_deployment(id, self.clock.now())?;
+                let kept = fresh.clone();
+                let written: Result<(), RepositoryError> = self
+                    .repository
+                    .write_with(move |tx| tx.insert_deployment(&fresh))
+                    .await;
+                written?;
+                kept
+            }
+        };
+        Ok(self.crypto.adopt(&deployment)?)
+    }
+
+    /// One of the server's own keys, made now if there is none.
+    ///
+    /// # Errors
+    /// As storage or the crypto plugin fails.
+    pub async fn server_key(&self, key: ServerKey) -> Result<SecretBytes, Error> {
+        let keys = KeyMaker {
+            repository: self.repository,
+            crypto: self.crypto,
+            clock: self.clock,
+            entropy: self.entropy,
+        };
+        let kek = keys.active_or_new(KekScope::Server(key)).await?;
+        Ok(self.crypto.unwrap_server_key(&kek)?)
+    }
+}
+
+impl fmt::Debug for Startup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Startup").finish_non_exhaustive()
+    }
+}
+
+// === Cache ===
+
+/// A bounded map of wrapped keys. When it is full it starts anew: a miss costs
+/// one point read.
+struct Cache<K>(RwLock<HashMap<K, Arc<WrappedKek>>>);
+
+impl<K: Eq + Hash> Cache<K> {
+    const KEYS_MAX: usize = 16_384;
+
+    fn new() -> Self {
+        Self(RwLock::new(HashMap::new()))
+    }
+
+    fn get(&self, key: &K) -> Option<Arc<WrappedKek>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .map(Arc::clone)
+    }
+
+    fn put(&self, key: K, kek: &Arc<WrappedKek>) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= Self::KEYS_MAX {
+            keys.clear();
+        }
+        keys.insert(key, Arc::clone(kek));
+    }
+}

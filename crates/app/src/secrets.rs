@@ -1,0 +1,356 @@
+//! Secrets: create, list, fetch, complete, delete.
+
+use std::sync::Arc;
+
+use donjon_domain::{
+    Actor, BitLength, ContentType, Label, ListScope, Page, PageRequest, Secret, SecretBytes,
+    SecretConsumer, SecretFilter, SecretId, SecretQuery, SecretSortKey, SecretType, Timestamp,
+    ports::{ReadTx, Reading, RepositoryError, RepositoryExt},
+};
+
+use crate::{Action, Conflict, Error, Missing, Target, core::Core};
+
+/// Use cases on secrets.
+#[derive(Debug)]
+pub struct Secrets {
+    core: Arc<Core>,
+}
+
+/// A secret to be made. The caller becomes its creator, and the caller's
+/// project its owner.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// Its name.
+    pub name: Option<Label>,
+    /// What it is.
+    pub secret_type: SecretType,
+    /// A label.
+    pub algorithm: Option<Label>,
+    /// A label.
+    pub mode: Option<Label>,
+    /// A label.
+    pub bit_length: Option<BitLength>,
+    /// From when on it is invisible; later than now.
+    pub expiration: Option<Timestamp>,
+    /// Its payload; can be added later where it is missing.
+    pub payload: Option<NewPayload>,
+}
+
+/// A payload to be stored.
+#[derive(Debug)]
+pub struct NewPayload {
+    /// Its bytes, decoded.
+    pub bytes: SecretBytes,
+    /// Their type.
+    pub content_type: ContentType,
+}
+
+/// A secret as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretView {
+    /// The secret.
+    pub secret: Secret,
+    /// Its consumers in the order of registration; empty if not asked for.
+    pub consumers: Vec<SecretConsumer>,
+}
+
+/// A payload as it was stored.
+#[derive(Debug)]
+pub struct FetchedPayload {
+    /// Its bytes.
+    pub bytes: SecretBytes,
+    /// Their type.
+    pub content_type: ContentType,
+}
+
+/// What a deletion does about consumers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// Refuses while there are any.
+    UnlessConsumed,
+    /// Deletes all the same.
+    Always,
+}
+
+impl Secrets {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Checks that the caller may do this to the project as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Denied`].
+    pub fn authorize_project(&self, actor: &Actor, action: Action) -> Result<(), Error> {
+        Ok(self.core.policy.check(actor, action, &Target::Project)?)
+    }
+
+    /// Checks that the secret is there.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`]; else as storage fails.
+    pub async fn exists(&self, id: SecretId) -> Result<(), Error> {
+        self.core.find_secret(id).await.map(drop)
+    }
+
+    /// Checks that the secret is there, and that the caller may do this.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn authorize(
+        &self,
+        actor: &Actor,
+        action: Action,
+        id: SecretId,
+    ) -> Result<(), Error> {
+        self.core
+            .authorize_secret(actor, action, id)
+            .await
+            .map(drop)
+    }
+
+    /// Stores a secret. Returns after it is durable.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]; else as sealing or storage fails, and then there is
+    /// no secret.
+    pub async fn create(&self, actor: &Actor, new: NewSecret) -> Result<SecretId, Error> {
+        self.authorize_project(actor, Action::SecretsPost)?;
+        let id = self.core.new_secret_id();
+        let sealed = match &new.payload {
+            Some(payload) => Some(
+                self.core
+                    .sealing
+                    .seal(&actor.project, id, &payload.bytes)
+                    .await?,
+            ),
+            None => None,
+        };
+        let now = self.core.clock.now();
+        let secret = Secret {
+            id,
+            project: actor.project.clone(),
+            creator: actor.user.clone(),
+            created: now,
+            updated: now,
+            name: new.name,
+            secret_type: new.secret_type,
+            algorithm: new.algorithm,
+            mode: new.mode,
+            bit_length: new.bit_length,
+            expiration: new.expiration,
+            content_type: new.payload.map(|payload| payload.content_type),
+        };
+        let written: Result<(), RepositoryError> = self
+            .core
+            .repository
+            .write_with(move |tx| tx.insert_secret(&secret, sealed.as_ref()))
+            .await;
+        written?;
+        Ok(id)
+    }
+
+    /// A part of the list of secrets of the caller's project, or with
+    /// `shared_with_caller` of those of any project whose ACL names the caller.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]; else as storage fails.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        shared_with_caller: bool,
+        filter: SecretFilter,
+        sort: Vec<(SecretSortKey, donjon_domain::Direction)>,
+        page: PageRequest,
+        with_consumers: bool,
+    ) -> Result<Page<SecretView>, Error> {
+        self.authorize_project(actor, Action::SecretsGet)?;
+        let scope = match (&actor.user, shared_with_caller) {
+            (Some(user), true) => ListScope::SharedWith(user.clone()),
+            _ => ListScope::Project(actor.project.clone()),
+        };
+        let query = SecretQuery {
+            scope,
+            filter,
+            sort,
+            page,
+        };
+        let now = self.core.clock.now();
+        self.core
+            .repository
+            .read_with(reading(&query), move |tx| {
+                let Page {
+                    items,
+                    offset,
+                    total,
+                } = tx.list_secrets(&query, now)?;
+                let items = items
+                    .into_iter()
+                    .map(|secret| view(tx, secret, with_consumers));
+                Ok(Page {
+                    items: items.collect::<Result<_, Error>>()?,
+                    offset,
+                    total,
+                })
+            })
+            .await
+    }
+
+    /// What is known of a secret besides its payload.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn fetch(
+        &self,
+        actor: &Actor,
+        id: SecretId,
+        with_consumers: bool,
+    ) -> Result<SecretView, Error> {
+        let stored = self
+            .core
+            .authorize_secret(actor, Action::SecretGet, id)
+            .await?;
+        if !with_consumers {
+            return Ok(SecretView {
+                secret: stored.secret,
+                consumers: Vec::new(),
+            });
+        }
+        let consumers: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Point, move |tx| tx.secret_consumers(id))
+            .await;
+        let consumers = consumers?
+            .into_iter()
+            .map(|stored| stored.consumer)
+            .collect();
+        Ok(SecretView {
+            secret: stored.secret,
+            consumers,
+        })
+    }
+
+    /// The payload of a secret.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Payload`] in this
+    /// order; [`Error::Integrity`] where the stored bytes do not open.
+    pub async fn fetch_payload(
+        &self,
+        actor: &Actor,
+        id: SecretId,
+    ) -> Result<FetchedPayload, Error> {
+        let read: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Point, move |tx| match tx.secret(id)? {
+                Some(stored) => Ok(Some((stored, tx.payload(id)?))),
+                None => Ok(None),
+            })
+            .await;
+        let now = self.core.clock.now();
+        let found = read?.filter(|(stored, _)| !stored.secret.is_expired(now));
+        let (stored, sealed) = found.ok_or(Error::NotFound(Missing::Secret))?;
+        self.core.policy.check(
+            actor,
+            Action::SecretDecrypt,
+            &Target::secret(&stored, actor),
+        )?;
+        let (Some(sealed), Some(content_type)) = (sealed, stored.secret.content_type) else {
+            return Err(Error::NotFound(Missing::Payload));
+        };
+        let bytes = self
+            .core
+            .sealing
+            .open(&stored.secret.project, id, &sealed)
+            .await?;
+        Ok(FetchedPayload {
+            bytes,
+            content_type,
+        })
+    }
+
+    /// Adds the payload of a secret that has none. Works once.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Conflict::PayloadExists`];
+    /// else as sealing or storage fails, and then nothing changed.
+    pub async fn put_payload(
+        &self,
+        actor: &Arc<Actor>,
+        id: SecretId,
+        payload: NewPayload,
+    ) -> Result<(), Error> {
+        let stored = self
+            .core
+            .authorize_secret(actor, Action::SecretPut, id)
+            .await?;
+        refuse_second_payload(&stored.secret)?;
+        let sealed = self
+            .core
+            .sealing
+            .seal(&stored.secret.project, id, &payload.bytes)
+            .await?;
+        let content_type = payload.content_type;
+        self.core
+            .write_secret(actor, Action::SecretPut, id, move |tx, stored, now| {
+                refuse_second_payload(&stored.secret)?;
+                Ok(tx.set_payload(id, content_type, &sealed, now)?)
+            })
+            .await
+    }
+
+    /// Deletes a secret and all that belongs to it.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Error::HasConsumers`]; else as
+    /// storage fails.
+    pub async fn delete(
+        &self,
+        actor: &Arc<Actor>,
+        id: SecretId,
+        deletion: Deletion,
+    ) -> Result<(), Error> {
+        self.core
+            .write_secret(actor, Action::SecretDelete, id, move |tx, _, _| {
+                if deletion == Deletion::UnlessConsumed && !tx.secret_consumers(id)?.is_empty() {
+                    return Err(Error::HasConsumers);
+                }
+                tx.delete_secret(id)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn refuse_second_payload(secret: &Secret) -> Result<(), Error> {
+    if secret.has_payload() {
+        Err(Error::Conflict(Conflict::PayloadExists))
+    } else {
+        Ok(())
+    }
+}
+
+fn view(tx: &mut dyn ReadTx, secret: Secret, with_consumers: bool) -> Result<SecretView, Error> {
+    let consumers = if with_consumers {
+        tx.secret_consumers(secret.id)?
+    } else {
+        Vec::new()
+    };
+    Ok(SecretView {
+        secret,
+        consumers: consumers
+            .into_iter()
+            .map(|stored| stored.consumer)
+            .collect(),
+    })
+}
+
+/// A plain page of a project costs a seek; everything else may visit all rows.
+fn reading(query: &SecretQuery) -> Reading {
+    let plain = matches!(query.scope, ListScope::Project(_))
+        && query.filter.is_empty()
+        && query.sort.is_empty();
+    if plain { Reading::Point } else { Reading::Scan }
+}

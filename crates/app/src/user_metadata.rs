@@ -1,0 +1,138 @@
+//! User metadata of secrets.
+
+use std::sync::Arc;
+
+use donjon_domain::{
+    Actor, MetadataKey, SecretId, UserMetadata,
+    ports::{Reading, RepositoryError, RepositoryExt},
+};
+
+use crate::{Action, Conflict, Error, Missing, core::Core};
+
+/// Use cases on user metadata.
+#[derive(Debug)]
+pub struct UserMetadataUseCases {
+    core: Arc<Core>,
+}
+
+impl UserMetadataUseCases {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// All user metadata of a secret.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn fetch_all(&self, actor: &Actor, secret: SecretId) -> Result<UserMetadata, Error> {
+        self.core
+            .authorize_secret(actor, Action::SecretMetaGet, secret)
+            .await?;
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Point, move |tx| tx.user_metadata(secret))
+            .await;
+        Ok(found?)
+    }
+
+    /// The value under one key.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Metadatum`]; else as
+    /// storage fails.
+    pub async fn fetch(
+        &self,
+        actor: &Actor,
+        secret: SecretId,
+        key: MetadataKey,
+    ) -> Result<String, Error> {
+        self.core
+            .authorize_secret(actor, Action::SecretMetaGet, secret)
+            .await?;
+        let found: Result<Option<String>, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Point, move |tx| tx.user_metadatum(secret, &key))
+            .await;
+        found?.ok_or(Error::NotFound(Missing::Metadatum))
+    }
+
+    /// Replaces all user metadata.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn replace(
+        &self,
+        actor: &Arc<Actor>,
+        secret: SecretId,
+        metadata: UserMetadata,
+    ) -> Result<(), Error> {
+        self.core
+            .write_secret(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
+                Ok(tx.replace_user_metadata(secret, &metadata)?)
+            })
+            .await
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Conflict::MetadatumExists`];
+    /// else as storage fails.
+    pub async fn add(
+        &self,
+        actor: &Arc<Actor>,
+        secret: SecretId,
+        key: MetadataKey,
+        value: String,
+    ) -> Result<(), Error> {
+        self.core
+            .write_secret(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
+                if tx.user_metadatum(secret, &key)?.is_some() {
+                    return Err(Error::Conflict(Conflict::MetadatumExists));
+                }
+                Ok(tx.put_user_metadatum(secret, &key, &value)?)
+            })
+            .await
+    }
+
+    /// Changes the value of a key that is there.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Metadatum`]; else as
+    /// storage fails.
+    pub async fn change(
+        &self,
+        actor: &Arc<Actor>,
+        secret: SecretId,
+        key: MetadataKey,
+        value: String,
+    ) -> Result<(), Error> {
+        self.core
+            .write_secret(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
+                if tx.user_metadatum(secret, &key)?.is_none() {
+                    return Err(Error::NotFound(Missing::Metadatum));
+                }
+                Ok(tx.put_user_metadatum(secret, &key, &value)?)
+            })
+            .await
+    }
+
+    /// Removes a key; no error where it is not there.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn remove(
+        &self,
+        actor: &Arc<Actor>,
+        secret: SecretId,
+        key: MetadataKey,
+    ) -> Result<(), Error> {
+        self.core
+            .write_secret(actor, Action::SecretMetaDelete, secret, move |tx, _, _| {
+                Ok(tx.delete_user_metadatum(secret, &key)?)
+            })
+            .await
+    }
+}
