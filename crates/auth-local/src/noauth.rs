@@ -1,0 +1,166 @@
+//! Believes what the headers say: for a laptop, a test, or behind a proxy that
+//! has authenticated already. The server refuses it beyond loopback.
+
+use donjon_domain::{
+    Actor, ProjectId, Scope, UserId,
+    ports::{AuthError, AuthErrorKind, Authenticator, BoxFuture, Credential},
+};
+
+/// Takes the caller from the identity headers, unchecked.
+///
+/// - Project: `X-Project-Id`, else the tenant in the path, else the request is
+///   refused. A header that differs from the tenant stays the caller's project.
+/// - Roles: `X-Roles`, split at commas, in lower case; without any: admin,
+///   member and reader. (Barbican gives admin alone, which its own default
+///   rules refuse.)
+/// - User: `X-User-Id`, if there is one.
+/// - A caller with `X-Domain-Id` is scoped to a domain.
+///
+/// # Source
+/// Barbican's API guide, unauthenticated context.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoAuth;
+
+impl NoAuth {
+    fn actor(credential: &Credential<'_>) -> Result<Actor, AuthError> {
+        let project = present(credential.project)
+            .or(present(credential.tenant))
+            .ok_or_else(|| AuthError::new(AuthErrorKind::MissingProject))?;
+        let domain = present(credential.domain);
+        Ok(Actor {
+            user: present(credential.user).map(UserId::new),
+            project: ProjectId::new(project),
+            roles: roles(credential.roles),
+            scope: domain.map_or(Scope::Project, |_| Scope::Domain),
+        })
+    }
+}
+
+impl Authenticator for NoAuth {
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential<'a>,
+    ) -> BoxFuture<'a, Result<Actor, AuthError>> {
+        Box::pin(std::future::ready(Self::actor(&credential)))
+    }
+}
+
+/// An empty header says as much as none.
+fn present(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn roles(header: Option<&str>) -> Vec<String> {
+    let header = present(header).unwrap_or(ROLES_DEFAULT);
+    header
+        .split(',')
+        .map(|role| role.trim().to_lowercase())
+        .filter(|role| !role.is_empty())
+        .collect()
+}
+
+const ROLES_DEFAULT: &str = "admin,member,reader";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(credential: Credential<'_>) -> Result<Actor, AuthErrorKind> {
+        NoAuth::actor(&credential).map_err(|error| error.kind())
+    }
+
+    fn with_project() -> Credential<'static> {
+        Credential {
+            project: Some("p"),
+            ..Credential::default()
+        }
+    }
+
+    #[test]
+    fn headers_are_believed() {
+        let found = actor(Credential {
+            user: Some("u"),
+            roles: Some("Creator, AUDIT ,"),
+            ..with_project()
+        });
+        let expected = Actor {
+            user: Some(UserId::new("u")),
+            project: ProjectId::new("p"),
+            roles: vec!["creator".to_owned(), "audit".to_owned()],
+            scope: Scope::Project,
+        };
+        assert_eq!(found, Ok(expected));
+    }
+
+    #[test]
+    fn without_roles_all_three() {
+        for roles in [None, Some("")] {
+            let found = actor(Credential {
+                roles,
+                ..with_project()
+            });
+            assert_eq!(found.unwrap().roles, ["admin", "member", "reader"]);
+        }
+    }
+
+    #[test]
+    fn commas_alone_are_no_roles() {
+        let found = actor(Credential {
+            roles: Some(" , ,"),
+            ..with_project()
+        });
+        assert_eq!(found.unwrap().roles, Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_empty_user_is_none() {
+        let found = actor(Credential {
+            user: Some(""),
+            ..with_project()
+        });
+        assert_eq!(found.unwrap().user, None);
+    }
+
+    #[test]
+    fn a_project_is_required() {
+        for project in [None, Some("")] {
+            let found = actor(Credential {
+                project,
+                ..Credential::default()
+            });
+            assert_eq!(found, Err(AuthErrorKind::MissingProject));
+        }
+    }
+
+    #[test]
+    fn the_tenant_stands_in_for_the_project() {
+        for project in [None, Some("")] {
+            let found = actor(Credential {
+                project,
+                tenant: Some("12345"),
+                ..Credential::default()
+            });
+            assert_eq!(found.unwrap().project, ProjectId::new("12345"));
+        }
+    }
+
+    #[test]
+    fn another_project_than_the_tenant_stays_visible() {
+        let found = actor(Credential {
+            tenant: Some("12345"),
+            ..with_project()
+        });
+        assert_eq!(found.unwrap().project, ProjectId::new("p"));
+    }
+
+    #[test]
+    fn a_domain_changes_the_scope() {
+        for (domain, scope) in [("", Scope::Project), ("d", Scope::Domain)] {
+            let found = actor(Credential {
+                domain: Some(domain),
+                ..with_project()
+            });
+            assert_eq!(found.unwrap().scope, scope);
+        }
+    }
+}
