@@ -1,1 +1,24 @@
-//! In-memory ports, fixed clock, seeded entropy, port contract tests
+//! Fakes of every port, and the tests that every implementation of a port has
+//! to pass.
+//!
+//! May import: `donjon-domain` alone. Deliberately absent: any runtime (see
+//! [`block_on`]), files, sockets, real cryptography, real time. A development
+//! dependency only: nothing here belongs into a server.
+#![doc = include_str!("../README.md")]
+
+mod authenticator;
+mod block_on;
+mod clock;
+mod crypto;
+mod entropy;
+mod memory;
+
+pub mod contract;
+pub mod sample;
+
+pub use authenticator::FakeAuthenticator;
+pub use block_on::block_on;
+pub use clock::FixedClock;
+pub use crypto::FakeCrypto;
+pub use entropy::SeededEntropy;
+pub use memory::MemoryRepository;

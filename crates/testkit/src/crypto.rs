@@ -1,0 +1,224 @@
+//! A crypto plugin that encrypts nothing. Whoever reads its "envelopes" reads
+//! the plaintext; what it does is notice when key, binding or bytes differ.
+
+use std::sync::{Mutex, PoisonError};
+
+use donjon_domain::{
+    Binding, Deployment, DeploymentId, KekId, KekScope, KekState, RootKeyId, Sealed, SealedKind,
+    SecretBytes, ServerKey, Timestamp, WrappedKek,
+    ports::{CryptoError, CryptoErrorKind, CryptoPlugin},
+};
+
+use crate::entropy;
+
+/// `CryptoPlugin` for tests. An envelope is the plaintext behind a checksum
+/// over everything it is bound to. There is no secrecy at all, and the checksum
+/// keeps out mistakes, not attackers.
+#[derive(Debug)]
+pub struct FakeCrypto {
+    root: RootKeyId,
+    adopted: Mutex<Option<DeploymentId>>,
+}
+
+/// What a checksum covers, and so what cannot be swapped.
+enum Label<'a> {
+    Canary,
+    Kek(&'a WrappedKek),
+    Envelope(&'a WrappedKek, &'a Binding<'a>),
+}
+
+impl FakeCrypto {
+    /// A plugin with the root key of this number.
+    #[must_use]
+    pub fn new(root: u8) -> Self {
+        Self {
+            root: RootKeyId::from_bytes([root; 16]),
+            adopted: Mutex::new(None),
+        }
+    }
+
+    fn deployment(&self) -> Result<DeploymentId, CryptoError> {
+        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        adopted.ok_or_else(|| CryptoError::new(CryptoErrorKind::NotReady))
+    }
+
+    /// Checks a KEK, and returns its 32 "secret" bytes.
+    fn unwrap(&self, kek: &WrappedKek) -> Result<Vec<u8>, CryptoError> {
+        let deployment = self.deployment()?;
+        if kek.root != self.root {
+            return Err(CryptoError::new(CryptoErrorKind::UnknownRootKey(kek.root)));
+        }
+        open(&kek.wrapped, self.root, deployment, &Label::Kek(kek))
+    }
+}
+
+impl CryptoPlugin for FakeCrypto {
+    fn root(&self) -> RootKeyId {
+        self.root
+    }
+
+    fn new_deployment(&self, id: DeploymentId, now: Timestamp) -> Result<Deployment, CryptoError> {
+        Ok(Deployment {
+            id,
+            root: self.root,
+            canary: seal(b"canary", self.root, id, &Label::Canary),
+            created: now,
+        })
+    }
+
+    fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError> {
+        if deployment.root != self.root {
+            return Err(CryptoError::new(CryptoErrorKind::WrongRootKey {
+                expected: deployment.root,
+                found: self.root,
+            }));
+        }
+        open(&deployment.canary, self.root, deployment.id, &Label::Canary)?;
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        *adopted = Some(deployment.id);
+        Ok(())
+    }
+
+    fn new_kek(
+        &self,
+        id: KekId,
+        scope: KekScope,
+        now: Timestamp,
+    ) -> Result<WrappedKek, CryptoError> {
+        let deployment = self.deployment()?;
+        let mut kek = WrappedKek {
+            id,
+            scope,
+            generation: 1,
+            state: KekState::Active,
+            root: self.root,
+            wrapped: Vec::new(),
+            created: now,
+        };
+        kek.wrapped = seal(&key_bytes(id), self.root, deployment, &Label::Kek(&kek));
+        Ok(kek)
+    }
+
+    fn seal(
+        &self,
+        kek: &WrappedKek,
+        binding: &Binding<'_>,
+        plain: &SecretBytes,
+    ) -> Result<Sealed, CryptoError> {
+        self.unwrap(kek)?;
+        let label = Label::Envelope(kek, binding);
+        Ok(Sealed {
+            kek: kek.id,
+            envelope: seal(plain.expose(), self.root, self.deployment()?, &label),
+        })
+    }
+
+    fn open(
+        &self,
+        kek: &WrappedKek,
+        binding: &Binding<'_>,
+        sealed: &Sealed,
+    ) -> Result<SecretBytes, CryptoError> {
+        self.unwrap(kek)?;
+        if sealed.kek != kek.id {
+            return Err(CryptoError::new(CryptoErrorKind::DoesNotOpen));
+        }
+        let label = Label::Envelope(kek, binding);
+        open(&sealed.envelope, self.root, self.deployment()?, &label).map(SecretBytes::new)
+    }
+
+    fn unwrap_server_key(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError> {
+        let key = self.unwrap(kek)?;
+        match kek.scope {
+            KekScope::Server(_) => Ok(SecretBytes::new(key)),
+            KekScope::Project(_) => Err(CryptoError::new(CryptoErrorKind::DoesNotOpen)),
+        }
+    }
+}
+
+impl Label<'_> {
+    /// The checksum over the plaintext and all that it is bound to.
+    fn checksum(&self, root: RootKeyId, deployment: DeploymentId, plain: &[u8]) -> [u8; 8] {
+        let mut sum = Checksum::new();
+        sum.add(root.as_bytes());
+        sum.add(deployment.as_bytes());
+        match self {
+            Self::Canary => sum.add(b"canary"),
+            Self::Kek(kek) => {
+                sum.add(b"kek");
+                sum.add(kek.id.as_bytes());
+                sum.add_scope(&kek.scope);
+            }
+            Self::Envelope(kek, binding) => {
+                sum.add(b"envelope");
+                sum.add(kek.id.as_bytes());
+                sum.add(binding.project.as_str().as_bytes());
+                sum.add(binding.secret.as_bytes());
+                sum.add(match binding.kind {
+                    SealedKind::Payload => b"payload",
+                });
+                sum.add(&binding.version.to_be_bytes());
+            }
+        }
+        sum.add(plain);
+        sum.0.to_be_bytes()
+    }
+}
+
+/// FNV-1a over length-prefixed fields, 64 bits.
+struct Checksum(u64);
+
+impl Checksum {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, field: &[u8]) {
+        let length = u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes();
+        for byte in length.iter().chain(field) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn add_scope(&mut self, scope: &KekScope) {
+        match scope {
+            KekScope::Project(project) => {
+                self.add(b"project");
+                self.add(project.as_str().as_bytes());
+            }
+            KekScope::Server(ServerKey::TokenHash) => self.add(b"token hash"),
+        }
+    }
+}
+
+/// Stands in front of everything, so that nobody takes it for encrypted.
+const MARK: &[u8] = b"NOT ENCRYPTED\n";
+
+fn seal(plain: &[u8], root: RootKeyId, deployment: DeploymentId, label: &Label<'_>) -> Vec<u8> {
+    let checksum = label.checksum(root, deployment, plain);
+    [MARK, &checksum, plain].concat()
+}
+
+fn open(
+    sealed: &[u8],
+    root: RootKeyId,
+    deployment: DeploymentId,
+    label: &Label<'_>,
+) -> Result<Vec<u8>, CryptoError> {
+    sealed
+        .strip_prefix(MARK)
+        .and_then(|rest| rest.split_first_chunk::<8>())
+        .filter(|(checksum, plain)| **checksum == label.checksum(root, deployment, plain))
+        .map(|(_, plain)| plain.to_vec())
+        .ok_or_else(|| CryptoError::new(CryptoErrorKind::DoesNotOpen))
+}
+
+/// 32 bytes that follow from the id: the same for whoever asks.
+fn key_bytes(id: KekId) -> Vec<u8> {
+    let mut state = id.as_bytes().iter().fold(0, |state: u64, byte| {
+        state.rotate_left(8) ^ u64::from(*byte)
+    });
+    (0..4)
+        .flat_map(|_| entropy::next(&mut state).to_be_bytes())
+        .collect()
+}

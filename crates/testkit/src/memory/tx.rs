@@ -1,0 +1,328 @@
+//! One transaction on a copy of everything.
+
+use donjon_domain::{
+    Acl, ContentType, Deployment, KekId, KekScope, KekState, MetadataKey, Page, PageRequest,
+    ProjectId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
+    Timestamp, UserMetadata, WrappedKek,
+    ports::{
+        AclReads, AclWrites, ConsumerReads, ConsumerWrites, KekReads, KekWrites, ReadTx,
+        RepositoryError, RepositoryErrorKind, SecretReads, SecretWrites, UserMetadataReads,
+        UserMetadataWrites, WriteTx,
+    },
+};
+
+use super::{
+    list,
+    state::{Entry, State},
+};
+
+/// A transaction under way.
+pub(super) struct Tx {
+    state: State,
+    full: bool,
+}
+
+impl Tx {
+    pub(super) fn new(state: State, full: bool) -> Self {
+        Self { state, full }
+    }
+
+    pub(super) fn into_state(self) -> State {
+        self.state
+    }
+
+    pub(super) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// The state, for adding something to it.
+    pub(super) fn adding(&mut self) -> Result<&mut State, RepositoryError> {
+        if self.full {
+            Err(RepositoryError::new(RepositoryErrorKind::Full))
+        } else {
+            Ok(&mut self.state)
+        }
+    }
+
+    /// The entry of a secret, for adding something to it.
+    fn adding_to(&mut self, id: SecretId) -> Result<&mut Entry, RepositoryError> {
+        self.adding()?.entry_mut(id).ok_or_else(missing)
+    }
+}
+
+fn missing() -> RepositoryError {
+    RepositoryError::with_source(RepositoryErrorKind::Internal, "no such secret")
+}
+
+fn duplicate() -> RepositoryError {
+    RepositoryError::new(RepositoryErrorKind::Duplicate)
+}
+
+impl ReadTx for Tx {}
+impl WriteTx for Tx {}
+
+impl SecretReads for Tx {
+    fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError> {
+        Ok(self.state.entry(id).map(|entry| StoredSecret {
+            secret: entry.secret.clone(),
+            acl: entry.acl.clone(),
+        }))
+    }
+
+    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError> {
+        Ok(self.state.entry(id).and_then(|entry| entry.payload.clone()))
+    }
+
+    fn list_secrets(
+        &mut self,
+        query: &SecretQuery,
+        now: Timestamp,
+    ) -> Result<Page<Secret>, RepositoryError> {
+        Ok(list::secrets(&self.state, query, now))
+    }
+
+    fn count_secrets(
+        &mut self,
+        project: &ProjectId,
+        now: Timestamp,
+    ) -> Result<u64, RepositoryError> {
+        let secrets = self.state.entries().map(|entry| &entry.secret);
+        let count = secrets
+            .filter(|secret| secret.project == *project && !secret.is_expired(now))
+            .count();
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+}
+
+impl AclReads for Tx {
+    fn secret_acl(&mut self, id: SecretId) -> Result<Option<Acl>, RepositoryError> {
+        Ok(self.state.entry(id).and_then(|entry| entry.acl.clone()))
+    }
+}
+
+impl ConsumerReads for Tx {
+    fn secret_consumers(
+        &mut self,
+        secret: SecretId,
+    ) -> Result<Vec<StoredConsumer>, RepositoryError> {
+        let entry = self.state.entry(secret);
+        Ok(entry.map_or_else(Vec::new, |entry| entry.consumers.clone()))
+    }
+
+    fn list_secret_consumers(
+        &mut self,
+        secret: SecretId,
+        page: PageRequest,
+    ) -> Result<Page<StoredConsumer>, RepositoryError> {
+        let whole = self.secret_consumers(secret)?;
+        let whole: Vec<_> = whole.iter().collect();
+        Ok(list::cut(&whole, page, |_, _| false))
+    }
+
+    fn find_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &SecretConsumer,
+    ) -> Result<Option<StoredConsumer>, RepositoryError> {
+        let all = self.secret_consumers(secret)?;
+        Ok(all.into_iter().find(|stored| stored.consumer == *consumer))
+    }
+}
+
+impl UserMetadataReads for Tx {
+    fn user_metadata(&mut self, secret: SecretId) -> Result<UserMetadata, RepositoryError> {
+        let entry = self.state.entry(secret);
+        Ok(entry.map_or_else(UserMetadata::new, |entry| entry.metadata.clone()))
+    }
+
+    fn user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+    ) -> Result<Option<String>, RepositoryError> {
+        let entry = self.state.entry(secret);
+        Ok(entry.and_then(|entry| entry.metadata.get(key).cloned()))
+    }
+}
+
+impl KekReads for Tx {
+    fn deployment(&mut self) -> Result<Option<Deployment>, RepositoryError> {
+        Ok(self.state.deployment.clone())
+    }
+
+    fn active_kek(&mut self, scope: &KekScope) -> Result<Option<WrappedKek>, RepositoryError> {
+        let active = |kek: &&WrappedKek| kek.scope == *scope && kek.state == KekState::Active;
+        Ok(self.state.keks.iter().find(active).cloned())
+    }
+
+    fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError> {
+        Ok(self.state.kek(id).cloned())
+    }
+}
+
+impl SecretWrites for Tx {
+    fn insert_secret(
+        &mut self,
+        secret: &Secret,
+        payload: Option<&Sealed>,
+    ) -> Result<(), RepositoryError> {
+        let state = self.adding()?;
+        check_payload(state, payload)?;
+        if payload.is_some() != secret.content_type.is_some() {
+            return Err(RepositoryError::with_source(
+                RepositoryErrorKind::Internal,
+                "payload and content type come together",
+            ));
+        }
+        let entry = Entry {
+            secret: secret.clone(),
+            payload: payload.cloned(),
+            acl: None,
+            consumers: Vec::new(),
+            metadata: UserMetadata::new(),
+        };
+        state.insert(entry).then_some(()).ok_or_else(duplicate)
+    }
+
+    fn set_payload(
+        &mut self,
+        id: SecretId,
+        content_type: ContentType,
+        payload: &Sealed,
+        updated: Timestamp,
+    ) -> Result<(), RepositoryError> {
+        check_payload(self.adding()?, Some(payload))?;
+        let entry = self.adding_to(id)?;
+        if entry.payload.is_some() {
+            return Err(duplicate());
+        }
+        entry.payload = Some(payload.clone());
+        entry.secret.content_type = Some(content_type);
+        entry.secret.updated = updated;
+        Ok(())
+    }
+
+    fn touch_secret(&mut self, id: SecretId, updated: Timestamp) -> Result<(), RepositoryError> {
+        let entry = self.state.entry_mut(id).ok_or_else(missing)?;
+        entry.secret.updated = updated;
+        Ok(())
+    }
+
+    fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError> {
+        Ok(self.state.remove(id))
+    }
+}
+
+fn check_payload(state: &State, payload: Option<&Sealed>) -> Result<(), RepositoryError> {
+    let known = payload.is_none_or(|payload| state.kek(payload.kek).is_some());
+    known.then_some(()).ok_or_else(|| {
+        RepositoryError::with_source(RepositoryErrorKind::Internal, "KEK is not stored")
+    })
+}
+
+impl AclWrites for Tx {
+    fn put_secret_acl(&mut self, id: SecretId, acl: &Acl) -> Result<(), RepositoryError> {
+        self.adding_to(id)?.acl = Some(acl.clone());
+        Ok(())
+    }
+
+    fn delete_secret_acl(&mut self, id: SecretId) -> Result<(), RepositoryError> {
+        if let Some(entry) = self.state.entry_mut(id) {
+            entry.acl = None;
+        }
+        Ok(())
+    }
+}
+
+impl ConsumerWrites for Tx {
+    fn insert_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &StoredConsumer,
+    ) -> Result<(), RepositoryError> {
+        let consumers = &mut self.adding_to(secret)?.consumers;
+        if consumers
+            .iter()
+            .any(|old| old.consumer == consumer.consumer)
+        {
+            return Err(duplicate());
+        }
+        consumers.push(consumer.clone());
+        Ok(())
+    }
+
+    fn delete_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &SecretConsumer,
+    ) -> Result<bool, RepositoryError> {
+        let Some(entry) = self.state.entry_mut(secret) else {
+            return Ok(false);
+        };
+        let before = entry.consumers.len();
+        entry.consumers.retain(|old| old.consumer != *consumer);
+        Ok(entry.consumers.len() < before)
+    }
+}
+
+impl UserMetadataWrites for Tx {
+    fn replace_user_metadata(
+        &mut self,
+        secret: SecretId,
+        metadata: &UserMetadata,
+    ) -> Result<(), RepositoryError> {
+        if !metadata.is_empty() {
+            self.adding()?;
+        }
+        let entry = self.state.entry_mut(secret).ok_or_else(missing)?;
+        entry.metadata = metadata.clone();
+        Ok(())
+    }
+
+    fn put_user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+        value: &str,
+    ) -> Result<(), RepositoryError> {
+        let entry = self.adding_to(secret)?;
+        entry.metadata.insert(key.clone(), value.to_owned());
+        Ok(())
+    }
+
+    fn delete_user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+    ) -> Result<(), RepositoryError> {
+        if let Some(entry) = self.state.entry_mut(secret) {
+            entry.metadata.remove(key);
+        }
+        Ok(())
+    }
+}
+
+impl KekWrites for Tx {
+    fn insert_deployment(&mut self, deployment: &Deployment) -> Result<(), RepositoryError> {
+        let state = self.adding()?;
+        if state.deployment.is_some() {
+            return Err(duplicate());
+        }
+        state.deployment = Some(deployment.clone());
+        Ok(())
+    }
+
+    fn insert_kek(&mut self, kek: &WrappedKek) -> Result<(), RepositoryError> {
+        let state = self.adding()?;
+        let clashes = |old: &WrappedKek| {
+            let both_active = old.state == KekState::Active && kek.state == KekState::Active;
+            old.id == kek.id
+                || (old.scope == kek.scope && (both_active || old.generation == kek.generation))
+        };
+        if state.keks.iter().any(clashes) {
+            return Err(duplicate());
+        }
+        state.keks.push(kek.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! Values for tests, distinct where their numbers are.
+
+use std::collections::BTreeSet;
+
+use donjon_domain::{
+    Acl, Actor, BitLength, ConsumerId, ContentType, Deployment, DeploymentId, KekId, KekScope,
+    KekState, Label, ProjectId, RootKeyId, Scope, Sealed, Secret, SecretConsumer, SecretId,
+    SecretType, StoredConsumer, Timestamp, TokenHash, TokenId, TokenRow, UserId, WrappedKek,
+};
+
+/// Noon of 2026-11-24, when everything here was created.
+pub const NOW: Timestamp = Timestamp::from_micros(1_795_521_600_000_000);
+
+/// A version 4 UUID's bytes with this number in them.
+fn uuid_bytes(number: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (byte, part) in bytes.iter_mut().skip(8).zip(number.to_be_bytes()) {
+        *byte = part;
+    }
+    let marks = [(6, 0x40), (8, 0x80)];
+    for (at, mark) in marks {
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = mark;
+        }
+    }
+    bytes
+}
+
+/// The secret id with this number (below 2^56).
+#[must_use]
+pub fn secret_id(number: u64) -> SecretId {
+    SecretId::from_bytes(uuid_bytes(number))
+}
+
+/// The KEK id with this number (below 2^56).
+#[must_use]
+pub fn kek_id(number: u64) -> KekId {
+    KekId::from_bytes(uuid_bytes(number))
+}
+
+/// A label. The text has to be short enough.
+///
+/// # Panics
+/// Beyond 255 characters.
+#[must_use]
+pub fn label(text: &str) -> Label {
+    Label::new(text.to_owned()).expect("the label of a test is short")
+}
+
+/// A project named `text`.
+#[must_use]
+pub fn project(text: &str) -> ProjectId {
+    ProjectId::new(text)
+}
+
+/// A set of users.
+#[must_use]
+pub fn users(names: &[&str]) -> BTreeSet<UserId> {
+    names.iter().map(|name| UserId::new(*name)).collect()
+}
+
+/// A caller with the roles member and reader.
+#[must_use]
+pub fn actor(project: &str, user: &str) -> Actor {
+    Actor {
+        user: Some(UserId::new(user)),
+        project: ProjectId::new(project),
+        roles: vec!["member".to_owned(), "reader".to_owned()],
+        scope: Scope::Project,
+    }
+}
+
+/// A secret without payload and without any optional attribute.
+#[must_use]
+pub fn secret(number: u64, project: &str) -> Secret {
+    Secret {
+        id: secret_id(number),
+        project: ProjectId::new(project),
+        creator: None,
+        created: NOW,
+        updated: NOW,
+        name: None,
+        secret_type: SecretType::Opaque,
+        algorithm: None,
+        mode: None,
+        bit_length: None,
+        expiration: None,
+        content_type: None,
+    }
+}
+
+/// A secret with every attribute, and a payload's type.
+///
+/// # Panics
+/// Never.
+#[must_use]
+pub fn full_secret(number: u64, project: &str) -> Secret {
+    Secret {
+        creator: Some(UserId::new("creator")),
+        updated: NOW.plus_seconds(1),
+        name: Some(label("volume key")),
+        secret_type: SecretType::Symmetric,
+        algorithm: Some(label("aes")),
+        mode: Some(label("cbc")),
+        bit_length: Some(BitLength::new(256).expect("256 bits are in range")),
+        expiration: Some(NOW.plus_seconds(3_600)),
+        content_type: Some(ContentType::OctetStream),
+        ..secret(number, project)
+    }
+}
+
+/// A project's active KEK of generation 1.
+#[must_use]
+pub fn kek(number: u64, project: &str) -> WrappedKek {
+    WrappedKek {
+        id: kek_id(number),
+        scope: KekScope::Project(ProjectId::new(project)),
+        generation: 1,
+        state: KekState::Active,
+        root: RootKeyId::from_bytes([0x52; 16]),
+        wrapped: vec![0x77; 176],
+        created: NOW,
+    }
+}
+
+/// Something sealed under the KEK with this number, of the size that a 32-byte
+/// payload has.
+#[must_use]
+pub fn sealed(kek: u64, fill: u8) -> Sealed {
+    Sealed {
+        kek: kek_id(kek),
+        envelope: vec![fill; 192],
+    }
+}
+
+/// An ACL, written at [`NOW`].
+#[must_use]
+pub fn acl(names: &[&str], project_access: bool) -> Acl {
+    Acl {
+        users: users(names),
+        project_access,
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+/// What a service might register.
+#[must_use]
+pub fn consumer(resource: &str) -> SecretConsumer {
+    SecretConsumer {
+        service: label("image"),
+        resource_type: label("images"),
+        resource_id: resource.to_owned(),
+    }
+}
+
+/// A registration of [`consumer`].
+#[must_use]
+pub fn stored_consumer(number: u64, resource: &str) -> StoredConsumer {
+    StoredConsumer {
+        id: ConsumerId::from_bytes(uuid_bytes(number)),
+        project: ProjectId::new("project"),
+        consumer: consumer(resource),
+        created: NOW,
+        updated: NOW.plus_seconds(2),
+    }
+}
+
+/// The row of an installation.
+#[must_use]
+pub fn deployment() -> Deployment {
+    Deployment {
+        id: DeploymentId::from_bytes(uuid_bytes(7)),
+        root: RootKeyId::from_bytes([0x52; 16]),
+        canary: vec![0x63; 160],
+        created: NOW,
+    }
+}
+
+/// A token's row, issued this many seconds after [`NOW`].
+#[must_use]
+pub fn token(number: u8) -> TokenRow {
+    TokenRow {
+        id: TokenId::from_bytes(uuid_bytes(u64::from(number))),
+        hash: TokenHash::from_bytes([number; 32]),
+        project: ProjectId::new("default"),
+        user: UserId::new("admin"),
+        roles: vec!["admin".to_owned(), "member".to_owned()],
+        created: NOW.plus_seconds(i64::from(number)),
+        expires: Some(NOW.plus_seconds(86_400)),
+        last_used: None,
+    }
+}
