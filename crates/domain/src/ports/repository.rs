@@ -222,14 +222,17 @@ pub trait KekReads {
     fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError>;
 }
 
-/// Writes of secrets.
+/// Writes of secrets. Whatever adds to a secret that is not there, here and in
+/// the other aggregates, fails with [`RepositoryErrorKind::Internal`]: the job
+/// has to look first.
 pub trait SecretWrites {
     /// Adds a secret, with its payload where it has one. `payload` is there
     /// exactly when `secret.content_type` is.
     ///
     /// # Errors
-    /// [`RepositoryErrorKind::Duplicate`] where the id is taken; else as
-    /// storage fails.
+    /// [`RepositoryErrorKind::Duplicate`] where the id is taken;
+    /// [`RepositoryErrorKind::Internal`] where the KEK of the payload is not
+    /// stored yet; else as storage fails.
     fn insert_secret(
         &mut self,
         secret: &Secret,
@@ -239,8 +242,9 @@ pub trait SecretWrites {
     /// Adds the payload of a secret that has none, and its type.
     ///
     /// # Errors
-    /// [`RepositoryErrorKind::Duplicate`] where it has one; else as storage
-    /// fails.
+    /// [`RepositoryErrorKind::Duplicate`] where it has one;
+    /// [`RepositoryErrorKind::Internal`] where the KEK of the payload is not
+    /// stored yet; else as storage fails.
     fn set_payload(
         &mut self,
         id: SecretId,
