@@ -41,7 +41,7 @@ const CLAIMED: &[&str] = &[
 ];
 
 /// Replay recorded exchanges with Barbican 23 and compare every answer
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Groups to replay: names of files in tests/golden; without any, those that Donjon claims
     groups: Vec<String>,

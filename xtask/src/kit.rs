@@ -3,7 +3,10 @@
 pub(crate) mod build;
 pub(crate) mod clock;
 pub(crate) mod http;
+pub(crate) mod random;
+pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod sums;
 pub(crate) mod table;
+pub(crate) mod tools;
 pub(crate) mod workspace;

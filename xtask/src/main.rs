@@ -6,7 +6,10 @@
 #![expect(clippy::print_stdout, reason = "the verbs report on stdout")]
 
 mod conformance;
+mod crash;
 mod golden;
+mod layers;
+mod test;
 
 mod kit;
 
@@ -25,8 +28,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Test(test::Args),
+    Layers(layers::Args),
     #[command(subcommand)]
     Conformance(conformance::Suite),
+    Crash(crash::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +47,9 @@ fn main() -> ExitCode {
 
 fn run(verb: &Verb) -> Result<()> {
     match verb {
+        Verb::Test(args) => test::run(args),
+        Verb::Layers(args) => layers::run(args),
         Verb::Conformance(suite) => conformance::run(suite),
+        Verb::Crash(args) => crash::run(args),
     }
 }

@@ -1,12 +1,12 @@
 //! Builds programs of this workspace by cargo and finds them.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::kit::workspace;
+use crate::kit::{run, workspace};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -63,15 +63,8 @@ fn build(profile: Profile, args: &[&str], kind: &str, name: &str) -> Result<Path
     if profile == Profile::Release {
         command.arg("--release");
     }
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("running cargo")?;
-    if !output.status.success() {
-        bail!("cargo build {} failed", args.join(" "));
-    }
+    let output = run::stdout(&mut command)?;
     let messages = output
-        .stdout
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok());
     messages

@@ -64,6 +64,11 @@ impl Launch {
         self.folder.path().join("server.log")
     }
 
+    /// Leaves data folder and log where they are, and gives the folder that holds both.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// Starts a server that keeps the folders of this value.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Plain-text tables: the first column to the left, the others to the right.
+//! Plain-text tables: columns of numbers to the right, the others to the left.
 
 use std::fmt;
 
@@ -33,6 +33,18 @@ impl Table {
     }
 }
 
+/// Whether a column holds numbers, with a unit perhaps, below its head.
+fn is_numeric(rows: &[Vec<String>], column: usize) -> bool {
+    let mut cells = rows
+        .iter()
+        .skip(1)
+        .filter_map(|row| row.get(column))
+        .filter(|cell| !cell.is_empty())
+        .peekable();
+    cells.peek().is_some()
+        && cells.all(|cell| cell.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
@@ -40,11 +52,14 @@ impl fmt::Display for Table {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let width = *width;
-                line.push_str(&if column == 0 {
-                    format!("{cell:<width$}")
+                let gap = if column == 0 { "" } else { "  " };
+                let cell = if is_numeric(&self.rows, column) {
+                    format!("{cell:>width$}")
                 } else {
-                    format!("  {cell:>width$}")
-                });
+                    format!("{cell:<width$}")
+                };
+                line.push_str(gap);
+                line.push_str(&cell);
             }
             writeln!(f, "{}", line.trim_end())?;
             if number == 0 {
