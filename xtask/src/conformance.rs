@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use crate::golden;
+use crate::{golden, osc};
 
 /// Compare the server with Barbican and its clients
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Suite {
     Golden(golden::Args),
+    Osc(osc::Args),
 }
 
 /// # Errors
@@ -15,5 +16,6 @@ pub(crate) enum Suite {
 pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
         Suite::Golden(args) => golden::run(args),
+        Suite::Osc(args) => osc::run(args),
     }
 }

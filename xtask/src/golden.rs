@@ -1,10 +1,10 @@
 //! `conformance golden`: replays the recorded exchanges of `tests/golden` and compares every answer.
 
 mod format;
-mod json;
-mod template;
+pub(crate) mod json;
+pub(crate) mod template;
 
-mod compare;
+pub(crate) mod compare;
 mod exceptions;
 mod mutate;
 mod replay;

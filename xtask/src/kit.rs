@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod clock;
 pub(crate) mod http;
+pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod run;
 pub(crate) mod server;

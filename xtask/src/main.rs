@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod golden;
 mod layers;
+mod osc;
 mod test;
 
 mod kit;

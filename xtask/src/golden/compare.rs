@@ -94,6 +94,24 @@ pub(crate) fn compare(
     }
 }
 
+/// Compares two JSON values, placeholders included.
+pub(crate) fn json_differences(
+    expected: &Json,
+    got: &Json,
+    scope: &Scope,
+    uuids: &mut Uuids,
+) -> Vec<Difference> {
+    let mut comparison = Comparison {
+        scope,
+        unordered: &[],
+        uuids: uuids.clone(),
+        differences: Vec::new(),
+    };
+    comparison.json(expected, got, "");
+    *uuids = comparison.uuids;
+    comparison.differences
+}
+
 /// The state of one comparison.
 struct Comparison<'a> {
     scope: &'a Scope,
