@@ -63,6 +63,8 @@ pub enum Conflict {
     PayloadExists,
     /// The key of user metadata is there already.
     MetadatumExists,
+    /// The key of user metadata is not the one that was named.
+    MetadatumKeyDiffers,
 }
 
 impl From<Denied> for Error {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use donjon_domain::{
-    Actor, BitLength, ContentType, Label, ListScope, Page, PageRequest, Secret, SecretBytes,
-    SecretConsumer, SecretFilter, SecretId, SecretQuery, SecretSortKey, SecretType, Timestamp,
+    Actor, BitLength, ContentType, Label, ListScope, Page, ProjectId, Secret, SecretBytes,
+    SecretConsumer, SecretId, SecretQuery, SecretType, Timestamp,
     ports::{ReadTx, Reading, RepositoryError, RepositoryExt},
 };
 
-use crate::{Action, Conflict, Error, Missing, Target, core::Core};
+use crate::{Action, Conflict, Denied, Error, Missing, Target, core::Core};
 
 /// Use cases on secrets.
 #[derive(Debug)]
@@ -109,6 +109,34 @@ impl Secrets {
             .map(drop)
     }
 
+    /// Checks that the secret is there and the project's own.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], also where it is another project's; else as storage
+    /// fails.
+    pub async fn owned_by(&self, project: &ProjectId, id: SecretId) -> Result<(), Error> {
+        let stored = self.core.find_secret(id).await?;
+        if stored.secret.project == *project {
+            Ok(())
+        } else {
+            Err(Error::NotFound(Missing::Secret))
+        }
+    }
+
+    /// Checks that the caller may add the payload of the secret. Returns whether
+    /// it has one already.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
+    pub async fn authorize_payload(&self, actor: &Actor, id: SecretId) -> Result<bool, Error> {
+        Ok(self
+            .core
+            .authorize_secret(actor, Action::SecretPut, id)
+            .await?
+            .secret
+            .has_payload())
+    }
+
     /// Stores a secret. Returns after it is durable.
     ///
     /// # Errors
@@ -150,31 +178,28 @@ impl Secrets {
         Ok(id)
     }
 
-    /// A part of the list of secrets of the caller's project, or with
-    /// `shared_with_caller` of those of any project whose ACL names the caller.
+    /// A part of a list of secrets. Which lists a caller may see is decided by
+    /// its scope: the caller's own project, or what is shared with the caller.
     ///
     /// # Errors
-    /// [`Error::Denied`]; else as storage fails.
+    /// [`Error::Denied`], also for another scope; else as storage fails.
     pub async fn list(
         &self,
         actor: &Actor,
-        shared_with_caller: bool,
-        filter: SecretFilter,
-        sort: Vec<(SecretSortKey, donjon_domain::Direction)>,
-        page: PageRequest,
+        query: SecretQuery,
         with_consumers: bool,
     ) -> Result<Page<SecretView>, Error> {
         self.authorize_project(actor, Action::SecretsGet)?;
-        let scope = match (&actor.user, shared_with_caller) {
-            (Some(user), true) => ListScope::SharedWith(user.clone()),
-            _ => ListScope::Project(actor.project.clone()),
+        let own = match &query.scope {
+            ListScope::Project(project) => *project == actor.project,
+            ListScope::SharedWith(user) => actor.user.as_ref() == Some(user),
         };
-        let query = SecretQuery {
-            scope,
-            filter,
-            sort,
-            page,
-        };
+        if !own {
+            return Err(Denied {
+                action: Action::SecretsGet,
+            }
+            .into());
+        }
         let now = self.core.clock.now();
         self.core
             .repository

@@ -97,22 +97,26 @@ impl UserMetadataUseCases {
             .await
     }
 
-    /// Changes the value of a key that is there.
+    /// Changes the value of a key that is there. `new` repeats the key.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Metadatum`]; else as
-    /// storage fails.
+    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Metadatum`],
+    /// [`Conflict::MetadatumKeyDiffers`] in this order; else as storage fails.
     pub async fn change(
         &self,
         actor: &Arc<Actor>,
         secret: SecretId,
         key: MetadataKey,
-        value: String,
+        new: (MetadataKey, String),
     ) -> Result<(), Error> {
+        let (new_key, value) = new;
         self.core
             .write_secret(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
                 if tx.user_metadatum(secret, &key)?.is_none() {
                     return Err(Error::NotFound(Missing::Metadatum));
+                }
+                if new_key != key {
+                    return Err(Error::Conflict(Conflict::MetadatumKeyDiffers));
                 }
                 Ok(tx.put_user_metadatum(secret, &key, &value)?)
             })

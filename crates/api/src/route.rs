@@ -1,0 +1,244 @@
+//! From a path to what it names. Slashes may be doubled or trail; letter case
+//! counts. The oldest form has the tenant in front of the collection.
+
+use std::borrow::Cow;
+
+use crate::query::decode_percent;
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    /// The list of versions.
+    Versions,
+    /// The health check.
+    Health,
+    /// Something of version 1.
+    V1(Form<'a>, Resource<'a>),
+    /// Nothing, outside of version 1. With `true` the last segment looks like
+    /// a file name.
+    Nothing { file: bool },
+}
+
+/// In which form a path of version 1 is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Form<'a> {
+    /// `/v1/secrets`
+    Today,
+    /// `/v1/{tenant}/secrets`
+    Tenant(Cow<'a, str>),
+}
+
+/// What a path of version 1 names. Ids are as they came, unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resource<'a> {
+    /// The document of version 1.
+    Version,
+    Secrets,
+    Secret(Cow<'a, str>),
+    Payload(Cow<'a, str>),
+    Metadata(Cow<'a, str>),
+    Metadatum(Cow<'a, str>, Cow<'a, str>),
+    Acl(Cow<'a, str>),
+    Consumers(Cow<'a, str>),
+    Consumer(Cow<'a, str>, Cow<'a, str>),
+    /// Something below a secret that is not there.
+    BelowSecret(Cow<'a, str>),
+    /// Nothing. With `true` the name is one that no resource may have.
+    Nothing {
+        reserved: bool,
+    },
+}
+
+/// First segments of today's paths. A second segment that is none of these may
+/// be a tenant.
+const COLLECTIONS: [&str; 7] = [
+    "secrets",
+    "containers",
+    "orders",
+    "quotas",
+    "project-quotas",
+    "secret-stores",
+    "transport_keys",
+];
+
+/// What may follow a tenant.
+const TENANT_COLLECTIONS: [&str; 5] = [
+    "secrets",
+    "orders",
+    "containers",
+    "quotas",
+    "project-quotas",
+];
+
+impl<'a> Route<'a> {
+    pub(crate) fn of(path: &'a str) -> Self {
+        let segments: Vec<Cow<'a, str>> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(decode_percent)
+            .collect();
+        let words: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        match words.as_slice() {
+            [] => Self::Versions,
+            ["healthcheck"] => Self::Health,
+            ["v1", tenant, collection, ..]
+                if !COLLECTIONS.contains(tenant) && TENANT_COLLECTIONS.contains(collection) =>
+            {
+                let form = Form::Tenant(segments.get(1).cloned().unwrap_or_default());
+                Self::V1(form, tenant_resource(segments.get(2..).unwrap_or_default()))
+            }
+            ["v1", ..] => Self::V1(Form::Today, resource(segments.get(1..).unwrap_or_default())),
+            [.., last] => Self::Nothing {
+                file: is_file_name(last),
+            },
+        }
+    }
+}
+
+fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
+    let words: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    let segment = |index: usize| segments.get(index).cloned().unwrap_or_default();
+    match words.as_slice() {
+        [] | ["index"] => Resource::Version,
+        ["secrets" | "secrets.json"] | ["secrets", "index"] => Resource::Secrets,
+        ["secrets", _] => Resource::Secret(without_json_extension(segment(1))),
+        ["secrets", _, "index"] => Resource::Secret(segment(1)),
+        ["secrets", _, "payload"] => Resource::Payload(segment(1)),
+        ["secrets", _, "metadata"] => Resource::Metadata(segment(1)),
+        ["secrets", _, "metadata", _] => Resource::Metadatum(segment(1), segment(3)),
+        ["secrets", _, "acl"] => Resource::Acl(segment(1)),
+        ["secrets", _, "consumers"] => Resource::Consumers(segment(1)),
+        ["secrets", _, "consumers", _] => Resource::Consumer(segment(1), segment(3)),
+        ["secrets", ..] => Resource::BelowSecret(segment(1)),
+        [first, ..] => Resource::Nothing {
+            reserved: first.starts_with("on_"),
+        },
+    }
+}
+
+/// The oldest form knows secrets as a collection and one by one.
+fn tenant_resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
+    match resource(segments) {
+        known @ (Resource::Secrets | Resource::Secret(_)) => known,
+        _ => Resource::Nothing { reserved: false },
+    }
+}
+
+fn without_json_extension(segment: Cow<'_, str>) -> Cow<'_, str> {
+    match segment.strip_suffix(".json") {
+        Some(stem) => Cow::Owned(stem.to_owned()),
+        None => segment,
+    }
+}
+
+/// Whether the name ends like one of a file that browsers ask for.
+fn is_file_name(segment: &str) -> bool {
+    const EXTENSIONS: [&str; 12] = [
+        "css", "gif", "html", "ico", "jpg", "js", "json", "php", "png", "svg", "txt", "xml",
+    ];
+    segment
+        .rsplit_once('.')
+        .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, expected: Route<'_>) {
+        assert_eq!(Route::of(path), expected, "{path}");
+    }
+
+    fn today(resource: Resource<'_>) -> Route<'_> {
+        Route::V1(Form::Today, resource)
+    }
+
+    #[test]
+    fn slashes_do_not_count() {
+        for path in [
+            "/v1/secrets",
+            "/v1/secrets/",
+            "//v1/secrets",
+            "/v1//secrets",
+            "/v1/secrets//",
+        ] {
+            check(path, today(Resource::Secrets));
+        }
+        for path in ["/", "//", ""] {
+            check(path, Route::Versions);
+        }
+        for path in ["/v1", "/v1/"] {
+            check(path, today(Resource::Version));
+        }
+    }
+
+    #[test]
+    fn resources_of_a_secret() {
+        check("/v1/secrets/x", today(Resource::Secret("x".into())));
+        check("/v1/secrets/x.json", today(Resource::Secret("x".into())));
+        check("/v1/secrets/%7Bx%7D", today(Resource::Secret("{x}".into())));
+        check(
+            "/v1/secrets/x/payload",
+            today(Resource::Payload("x".into())),
+        );
+        check(
+            "/v1/secrets/x/metadata/k",
+            today(Resource::Metadatum("x".into(), "k".into())),
+        );
+        check(
+            "/v1/secrets/x/consumers/c",
+            today(Resource::Consumer("x".into(), "c".into())),
+        );
+        for below in ["foo", "Payload", "payload/x", "acl/read", "metadata/k/x"] {
+            check(
+                &format!("/v1/secrets/x/{below}"),
+                today(Resource::BelowSecret("x".into())),
+            );
+        }
+    }
+
+    #[test]
+    fn tenants_are_what_is_no_collection() {
+        check(
+            "/v1/12345/secrets",
+            Route::V1(Form::Tenant("12345".into()), Resource::Secrets),
+        );
+        check(
+            "/v1/12345/secrets/x",
+            Route::V1(Form::Tenant("12345".into()), Resource::Secret("x".into())),
+        );
+        let nothing = Resource::Nothing { reserved: false };
+        check(
+            "/v1/12345/secrets/x/payload",
+            Route::V1(Form::Tenant("12345".into()), nothing.clone()),
+        );
+        check(
+            "/v1/12345/orders",
+            Route::V1(Form::Tenant("12345".into()), nothing.clone()),
+        );
+        check("/v1/12345/acl", today(nothing.clone()));
+        check(
+            "/v1/secrets/secrets",
+            today(Resource::Secret("secrets".into())),
+        );
+        check("/v1/consumers/x/consumers", today(nothing));
+    }
+
+    #[test]
+    fn what_is_nothing() {
+        for path in [
+            "/v2",
+            "/V1/secrets",
+            "/v1.0/secrets",
+            "/v1x/secrets",
+            "/secrets",
+        ] {
+            check(path, Route::Nothing { file: false });
+        }
+        check("/favicon.ico", Route::Nothing { file: true });
+        for path in ["/v1/foo", "/v1/Secrets", "/v1/secrets-x"] {
+            check(path, today(Resource::Nothing { reserved: false }));
+        }
+        check("/v1/on_get", today(Resource::Nothing { reserved: true }));
+    }
+}

@@ -1,0 +1,490 @@
+//! Secrets: the collection, one secret, its payload.
+
+mod create;
+mod view;
+
+use bytes::Bytes;
+use donjon_app::{Action, Deletion, FetchedPayload, NewPayload};
+use donjon_domain::{ContentType, ListScope, Page, SecretBytes, SecretFilter, SecretId};
+use http::{
+    Method, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+
+pub(crate) use view::{SecretJson, shown};
+
+use crate::{
+    base64::decode_lenient,
+    media,
+    operation::Operation,
+    paging::Listed,
+    problem::Problem,
+    query::{decode_plus, parse_bool, parse_int, parse_sort, parse_time_bounds},
+    request::{During as _, Request, empty, json, with_location},
+    service::wrong_method,
+};
+
+/// Refuses ids that cannot be one of a secret.
+pub(crate) fn parse_id(text: &str) -> Result<SecretId, Problem> {
+    let invalid = |_source| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "Not Found. Provided secret id is invalid.",
+        )
+    };
+    SecretId::parse(text).map_err(invalid)
+}
+
+/// Checks that a path names a secret that is there. Comes before everything
+/// else, also before the method is looked at.
+pub(crate) async fn find(request: &Request<'_>, id: &str) -> Result<SecretId, Problem> {
+    let id = parse_id(id)?;
+    request
+        .app
+        .secrets
+        .exists(id)
+        .await
+        .during(Operation::Request)?;
+    Ok(id)
+}
+
+// === the collection ===
+
+pub(crate) async fn on_collection(
+    request: Request<'_>,
+    method: &Method,
+) -> Result<Response<Bytes>, Problem> {
+    match *method {
+        Method::GET => list(&request).await,
+        Method::POST => create(request).await,
+        _ => Err(wrong_method(&request, "GET, POST")),
+    }
+}
+
+async fn create(mut request: Request<'_>) -> Result<Response<Bytes>, Problem> {
+    const OPERATION: Operation = Operation::SecretCreation;
+    if !request.accept().takes_json() {
+        return Err(Problem::not_acceptable());
+    }
+    request
+        .app
+        .secrets
+        .authorize_project(&request.actor, Action::SecretsPost)
+        .during(OPERATION)?;
+    request.require_json_type()?;
+    let body = request.read_json().await?;
+    let new = create::read(&body, request.secret_bytes_max(), request.now)?;
+    let id = request
+        .app
+        .secrets
+        .create(&request.actor, new)
+        .await
+        .during(OPERATION)?;
+    let secret_ref = request.secret_ref(id);
+    let response = json(
+        StatusCode::CREATED,
+        &view::SecretRef {
+            secret_ref: &secret_ref,
+        },
+    )?;
+    Ok(with_location(response, &secret_ref))
+}
+
+async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
+    const OPERATION: Operation = Operation::SecretsRetrieval;
+    if !request.accept().takes_json() {
+        return Err(Problem::not_acceptable());
+    }
+    request
+        .app
+        .secrets
+        .authorize_project(&request.actor, Action::SecretsGet)
+        .during(OPERATION)?;
+    let page = request.limits.pages().read(&request.query)?;
+    let sort = parse_sort(request.query.get("sort")?.unwrap_or_default())?;
+    let scope = match (request.query.get("acl_only")?, &request.actor.user) {
+        (Some(flag), Some(user)) if flag.eq_ignore_ascii_case("true") => {
+            ListScope::SharedWith(user.clone())
+        }
+        _ => ListScope::Project(request.actor.project.clone()),
+    };
+    let url = format!("{}/secrets", request.root);
+    let link_tail = request.query.to_link_tail();
+    let found = match read_filter(request)? {
+        Some(filter) => {
+            let query = donjon_domain::SecretQuery {
+                scope,
+                filter,
+                sort,
+                page,
+            };
+            request
+                .app
+                .secrets
+                .list(
+                    &request.actor,
+                    query,
+                    request.microversion.shows_consumers(),
+                )
+                .await
+        }
+        None => Ok(Page {
+            items: Vec::new(),
+            offset: 0,
+            total: 0,
+        }),
+    };
+    let Page {
+        items,
+        offset,
+        total,
+    } = found.during(OPERATION)?;
+    let items = items
+        .iter()
+        .map(|view| SecretJson::in_list(request, view))
+        .collect();
+    let page = Page {
+        items,
+        offset,
+        total,
+    };
+    json(
+        StatusCode::OK,
+        &Listed {
+            plural: "secrets",
+            url: &url,
+            link_tail: &link_tail,
+            limit: request_limit(request)?,
+            page,
+        },
+    )
+}
+
+fn request_limit(request: &Request<'_>) -> Result<u32, Problem> {
+    Ok(request.limits.pages().read(&request.query)?.limit)
+}
+
+/// `None` where nothing can fit: there is no such type.
+fn read_filter(request: &Request<'_>) -> Result<Option<SecretFilter>, Problem> {
+    let query = &request.query;
+    let pattern = |key: &str| {
+        Ok(query
+            .get(key)?
+            .filter(|pattern| !pattern.is_empty())
+            .map(str::to_owned))
+    };
+    let bounds = |key: &str| parse_time_bounds(query.get(key)?.unwrap_or_default());
+    let secret_type = match query
+        .get("secret_type")?
+        .filter(|name| !name.is_empty())
+        .map(str::parse)
+    {
+        None => None,
+        Some(Ok(known)) => Some(known),
+        Some(Err(_unknown)) => return Ok(None),
+    };
+    Ok(Some(SecretFilter {
+        // The name is decoded once more than the rest.
+        name: pattern("name")?.map(|name| decode_plus(&name).into_owned()),
+        algorithm: pattern("alg")?,
+        mode: pattern("mode")?,
+        bit_length: query
+            .get("bits")?
+            .and_then(parse_int)
+            .filter(|bits| *bits > 0),
+        secret_type,
+        created: bounds("created")?,
+        updated: bounds("updated")?,
+        expiration: bounds("expiration")?,
+    }))
+}
+
+// === one secret ===
+
+pub(crate) async fn on_secret(
+    request: Request<'_>,
+    method: &Method,
+    id: &str,
+) -> Result<Response<Bytes>, Problem> {
+    let id = parse_id(id)?;
+    if request.is_tenant_form {
+        request
+            .app
+            .secrets
+            .owned_by(&request.actor.project, id)
+            .await
+            .during(Operation::Request)?;
+    }
+    match *method {
+        Method::GET => read(&request, id).await,
+        Method::PUT => put(request, id).await,
+        Method::DELETE => delete(&request, id).await,
+        _ => {
+            request
+                .app
+                .secrets
+                .exists(id)
+                .await
+                .during(Operation::Request)?;
+            Err(wrong_method(&request, "DELETE, GET, PUT"))
+        }
+    }
+}
+
+async fn read(request: &Request<'_>, id: SecretId) -> Result<Response<Bytes>, Problem> {
+    const OPERATION: Operation = Operation::SecretRetrieval;
+    require_known_type(request, id).await?;
+    if !request.accept().is_for_metadata() {
+        return payload(request, id, OPERATION).await;
+    }
+    let with_consumers = request.microversion.shows_consumers();
+    let view = request
+        .app
+        .secrets
+        .fetch(&request.actor, id, with_consumers)
+        .await
+        .during(OPERATION)?;
+    if request
+        .query
+        .get("transport_key_needed")?
+        .is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
+    {
+        return Err(Problem::issue(
+            StatusCode::BAD_REQUEST,
+            OPERATION,
+            "Secret store supported plugin not found.",
+        ));
+    }
+    json(StatusCode::OK, &SecretJson::in_list(request, &view))
+}
+
+/// Adds the payload to a secret that has none.
+async fn put(mut request: Request<'_>, id: SecretId) -> Result<Response<Bytes>, Problem> {
+    const OPERATION: Operation = Operation::SecretUpdate;
+    require_known_type(&request, id).await?;
+    let has_payload = request
+        .app
+        .secrets
+        .authorize_payload(&request.actor, id)
+        .await
+        .during(OPERATION)?;
+    let content_type = put_content_type(&request)?;
+    let bytes_max = request.secret_bytes_max();
+    let bytes = request.read_raw(bytes_max).await?;
+    if bytes.is_empty() {
+        return Err(Problem::issue(
+            StatusCode::BAD_REQUEST,
+            OPERATION,
+            "No data supplied to process.",
+        ));
+    }
+    if bytes.len() > bytes_max {
+        let text = "Provided information too large to process";
+        return Err(Problem::issue(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            OPERATION,
+            text,
+        ));
+    }
+    let bytes = SecretBytes::from_zeroizing(bytes);
+    // A secret that is complete is refused for that, whatever the encoding.
+    let bytes = if has_payload {
+        bytes
+    } else {
+        put_decoded(&request, content_type, bytes)?
+    };
+    let payload = NewPayload {
+        bytes,
+        content_type,
+    };
+    request
+        .app
+        .secrets
+        .put_payload(&request.actor, id, payload)
+        .await
+        .during(OPERATION)?;
+    Ok(empty(if request.is_tenant_form {
+        StatusCode::OK
+    } else {
+        StatusCode::NO_CONTENT
+    }))
+}
+
+fn put_content_type(request: &Request<'_>) -> Result<ContentType, Problem> {
+    let sent = media::content_type(request.headers);
+    match sent.as_deref() {
+        Some("text/plain") => Ok(ContentType::Text),
+        Some("application/octet-stream") => Ok(ContentType::OctetStream),
+        sent if request.is_tenant_form => {
+            let text = format!(
+                "content-type of '{}' not supported",
+                sent.unwrap_or_default()
+            );
+            Err(Problem::issue(
+                StatusCode::BAD_REQUEST,
+                Operation::SecretUpdate,
+                &text,
+            ))
+        }
+        _ => Err(Problem::unsupported_media_type(
+            "'application/octet-stream', 'text/plain'",
+        )),
+    }
+}
+
+fn put_decoded(
+    request: &Request<'_>,
+    content_type: ContentType,
+    bytes: SecretBytes,
+) -> Result<SecretBytes, Problem> {
+    const OPERATION: Operation = Operation::SecretUpdate;
+    let Some(encoding) = request
+        .headers
+        .get(CONTENT_ENCODING)
+        .filter(|_| content_type != ContentType::Text)
+    else {
+        return Ok(bytes);
+    };
+    if !encoding.as_bytes().eq_ignore_ascii_case(b"base64") {
+        let text = "Text-based binary secret payloads must specify a content-encoding of 'base64'";
+        return Err(Problem::issue(StatusCode::BAD_REQUEST, OPERATION, text));
+    }
+    decode_lenient(bytes.expose()).map_err(|_source| {
+        Problem::issue(
+            StatusCode::BAD_REQUEST,
+            OPERATION,
+            "Problem decoding payload",
+        )
+    })
+}
+
+async fn delete(request: &Request<'_>, id: SecretId) -> Result<Response<Bytes>, Problem> {
+    const OPERATION: Operation = Operation::SecretDeletion;
+    require_known_type(request, id).await?;
+    let deletion = if request.microversion.guards_consumed() {
+        request
+            .app
+            .secrets
+            .authorize(&request.actor, Action::SecretDelete, id)
+            .await
+            .during(OPERATION)?;
+        match request.query.get("force")?.map(parse_bool).transpose()? {
+            Some(true) => Deletion::Always,
+            Some(false) | None => Deletion::UnlessConsumed,
+        }
+    } else {
+        Deletion::Always
+    };
+    request
+        .app
+        .secrets
+        .delete(&request.actor, id, deletion)
+        .await
+        .during(OPERATION)?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Refuses media types that nobody knows, but an unknown secret first.
+pub(crate) async fn require_known_type(request: &Request<'_>, id: SecretId) -> Result<(), Problem> {
+    if request.accept().takes_any_known() {
+        return Ok(());
+    }
+    request
+        .app
+        .secrets
+        .exists(id)
+        .await
+        .during(Operation::Request)?;
+    Err(Problem::not_acceptable())
+}
+
+/// Refuses what takes no JSON, but an unknown secret first.
+pub(crate) async fn require_json_accepted(
+    request: &Request<'_>,
+    id: SecretId,
+) -> Result<(), Problem> {
+    if request.accept().takes_json() {
+        return Ok(());
+    }
+    request
+        .app
+        .secrets
+        .exists(id)
+        .await
+        .during(Operation::Request)?;
+    Err(Problem::not_acceptable())
+}
+
+// === its payload ===
+
+pub(crate) async fn on_payload(
+    request: Request<'_>,
+    method: &Method,
+    id: &str,
+) -> Result<Response<Bytes>, Problem> {
+    let id = parse_id(id)?;
+    require_known_type(&request, id).await?;
+    if *method != Method::GET {
+        request
+            .app
+            .secrets
+            .exists(id)
+            .await
+            .during(Operation::Request)?;
+        return Err(Problem::method_not_allowed(None));
+    }
+    payload(&request, id, Operation::SecretPayloadRetrieval).await
+}
+
+async fn payload(
+    request: &Request<'_>,
+    id: SecretId,
+    operation: Operation,
+) -> Result<Response<Bytes>, Problem> {
+    let fetched = request
+        .app
+        .secrets
+        .fetch_payload(&request.actor, id)
+        .await
+        .during(operation)?;
+    refuse_transport_keys(request, operation)?;
+    let FetchedPayload {
+        bytes,
+        content_type,
+    } = fetched;
+    let shown = request
+        .accept()
+        .for_payload()
+        .answer(content_type, bytes.expose());
+    let Some(shown) = shown else {
+        return Err(Problem::issue(
+            StatusCode::NOT_ACCEPTABLE,
+            operation,
+            "Wrong payload content-type",
+        ));
+    };
+    if bytes.is_empty() {
+        return Ok(empty(StatusCode::NO_CONTENT));
+    }
+    // The connection drops the bytes when they are sent, and they wipe themselves.
+    let mut response = Response::new(Bytes::from_owner(bytes.into_zeroizing()));
+    response.headers_mut().insert(CONTENT_TYPE, shown);
+    Ok(response)
+}
+
+/// There are no transport keys, so nothing can be wrapped with one.
+fn refuse_transport_keys(request: &Request<'_>, operation: Operation) -> Result<(), Problem> {
+    if request.query.get("trans_wrapped_session_key")?.is_none() {
+        return Ok(());
+    }
+    Err(match request.query.get("transport_key_id")? {
+        None => Problem::bad_request(
+            "Transport key wrapped session key has been provided to wrap secrets for retrieval, but the transport key id has not been provided.",
+        ),
+        Some(_) => Problem::issue(
+            StatusCode::BAD_REQUEST,
+            operation,
+            "Provided transport key was not found.",
+        ),
+    })
+}

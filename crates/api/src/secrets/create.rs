@@ -1,0 +1,164 @@
+//! From the body of `POST /v1/secrets` to a new secret: fields, types,
+//! encodings and sizes, checked in Barbican's order.
+
+use donjon_app::{NewPayload, NewSecret};
+use donjon_domain::{BitLength, ContentType, SecretBytes, SecretType, Timestamp};
+use http::StatusCode;
+
+use crate::{
+    base64::decode_lenient,
+    json::Json,
+    media::ParseContentType as _,
+    operation::Operation,
+    problem::Problem,
+    schema::{Fields, Schema},
+};
+
+const SCHEMA: Schema = Schema::Secret;
+
+/// Reads the body. `payload_bytes_max` counts the payload as it was sent,
+/// before base64 is decoded.
+pub(crate) fn read(
+    body: &Json,
+    payload_bytes_max: usize,
+    now: Timestamp,
+) -> Result<NewSecret, Problem> {
+    let fields = SCHEMA.object(body)?;
+    let name = fields.label_or_null("name")?;
+    let algorithm = fields.label("algorithm")?;
+    let mode = fields.label("mode")?;
+    let bit_length = read_bit_length(fields)?;
+    let expiration_text = fields.label("expiration")?;
+    let payload = fields.text("payload")?;
+    let secret_type = read_secret_type(fields)?;
+    let content_type = fields.label_or_null("payload_content_type")?;
+    let encoding = fields.word("payload_content_encoding", &["base64"])?;
+    let transport_key_needed = fields.word("transport_key_needed", &["true", "false"])?;
+    let transport_key_id = fields.text("transport_key_id")?;
+    let expiration = read_expiration(
+        expiration_text.as_ref().map_or("", |text| text.as_str()),
+        now,
+    )?;
+    let payload = match payload {
+        Some(_) => {
+            let content_type = content_type.as_ref().map(|label| label.as_str());
+            let payload = read_payload(fields, content_type, encoding, payload_bytes_max)?;
+            if transport_key_id.is_some() {
+                return Err(issue("Provided transport key was not found."));
+            }
+            Some(payload)
+        }
+        None if fields.get("payload_content_type").is_some() => {
+            let reason = "payload must be provided when payload_content_type is specified";
+            return Err(SCHEMA.violation(Some("payload"), reason));
+        }
+        None if transport_key_needed == Some("true") => {
+            return Err(issue("Secret store supported plugin not found."));
+        }
+        None => None,
+    };
+    Ok(NewSecret {
+        name,
+        secret_type,
+        algorithm,
+        mode,
+        bit_length,
+        expiration,
+        payload,
+    })
+}
+
+fn issue(text: &str) -> Problem {
+    Problem::issue(StatusCode::BAD_REQUEST, Operation::SecretCreation, text)
+}
+
+fn read_bit_length(fields: Fields<'_>) -> Result<Option<BitLength>, Problem> {
+    let Some(bits) = fields.integer("bit_length")? else {
+        return Ok(None);
+    };
+    BitLength::new(bits).map(Some).map_err(|_source| {
+        let reason = if bits < BitLength::MIN {
+            format!("{bits} is less than the minimum of {}", BitLength::MIN)
+        } else {
+            format!("{bits} is greater than the maximum of {}", BitLength::MAX)
+        };
+        SCHEMA.violation(Some("bit_length"), reason)
+    })
+}
+
+fn read_secret_type(fields: Fields<'_>) -> Result<SecretType, Problem> {
+    let names = SecretType::ALL.map(SecretType::as_str);
+    let word = fields.word("secret_type", &names)?;
+    Ok(word.and_then(|word| word.parse().ok()).unwrap_or_default())
+}
+
+fn read_expiration(text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let violation = |reason: &str| SCHEMA.violation(Some("expiration"), reason);
+    let at = Timestamp::parse_iso8601(text)
+        .map_err(|_source| violation("Invalid date for 'expiration'"))?;
+    if at <= now {
+        Err(violation("'expiration' is before current time"))
+    } else {
+        Ok(Some(at))
+    }
+}
+
+fn read_payload(
+    fields: Fields<'_>,
+    content_type: Option<&str>,
+    encoding: Option<&str>,
+    bytes_max: usize,
+) -> Result<NewPayload, Problem> {
+    let content_type = content_type.ok_or_else(|| {
+        let reason = "If 'payload' is supplied, 'payload_content_type' must also be supplied.";
+        SCHEMA.violation(Some("payload_content_type"), reason)
+    })?;
+    let (content_type, _) = ContentType::parse(content_type).ok_or_else(|| {
+        let reason = "payload_content_type is not one of ['text/plain', 'text/plain;charset=utf-8', \
+                      'text/plain; charset=utf-8', 'application/octet-stream', 'application/pkcs8']";
+        SCHEMA.violation(Some("payload_content_type"), reason)
+    })?;
+    require_encoding(content_type, encoding)?;
+    let Some(Json::Text(text)) = fields.get("payload") else {
+        return Err(SCHEMA.violation(Some("payload"), "value is not of type 'string'"));
+    };
+    if text.as_str().len() > bytes_max {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Provided information too large to process",
+        ));
+    }
+    if text.as_str().is_empty() {
+        return Err(SCHEMA.violation(Some("payload"), "If 'payload' specified, must be non empty"));
+    }
+    let bytes: SecretBytes = if content_type == ContentType::Text {
+        text.to_secret_bytes()
+    } else {
+        decode_lenient(text.as_str().as_bytes()).map_err(|_source| {
+            SCHEMA.violation(
+                Some("payload"),
+                "Invalid payload for payload_content_encoding",
+            )
+        })?
+    };
+    Ok(NewPayload {
+        bytes,
+        content_type,
+    })
+}
+
+fn require_encoding(content_type: ContentType, encoding: Option<&str>) -> Result<(), Problem> {
+    let reason = match (content_type, encoding) {
+        (ContentType::Text, None) | (ContentType::OctetStream | ContentType::Pkcs8, Some(_)) => {
+            return Ok(());
+        }
+        (ContentType::Text, Some(_)) => "payload_content_encoding is not one of None",
+        (ContentType::OctetStream | ContentType::Pkcs8, None) => {
+            "payload_content_encoding is not one of ['base64', 'binary']"
+        }
+    };
+    Err(SCHEMA.violation(Some("payload_content_encoding"), reason))
+}

@@ -1,0 +1,367 @@
+//! The way of a request: route, identity, version, handler, headers that
+//! every answer has.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use donjon_app::App;
+use donjon_domain::{
+    Actor,
+    ports::{AuthErrorKind, Authenticator, Clock, Credential, Entropy, Health},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{CONTENT_LENGTH, VARY, WWW_AUTHENTICATE},
+    request::Parts,
+};
+
+use crate::{
+    acls,
+    base_url::BaseUrls,
+    body::RequestBody,
+    consumers, health, media,
+    microversion::{self, Microversion},
+    paging::PageLimits,
+    problem::{Problem, Refusal, refusal},
+    query::Query,
+    request::{Peer, Request, empty},
+    route::{Form, Resource, Route},
+    secrets, user_metadata, versions, webob,
+};
+
+/// What the operator decides about the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// Addresses under which clients reach the server, such as
+    /// `https://kms.example.org`. Without any, references are built from each
+    /// request.
+    pub host_href: Vec<String>,
+    /// Sizes.
+    pub limits: Limits,
+}
+
+/// Sizes that requests may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a payload.
+    pub secret_bytes: usize,
+    /// Bytes of a payload in the oldest form.
+    pub tenant_secret_bytes: usize,
+    /// Bytes of a JSON body.
+    pub request_bytes: usize,
+    /// Items of a list, if the request does not say.
+    pub page_default: u32,
+    /// Items of a list, at the most.
+    pub page_max: u32,
+}
+
+/// What the API stands on.
+#[derive(Clone)]
+pub struct ApiParts {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Tells who is asking.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Tells how storage is.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+}
+
+/// What the access log may know of a request. Is among the extensions of each
+/// answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRecord {
+    /// The request id of the answer; `None` on answers that have none.
+    pub request_id: Option<String>,
+    /// Who asked, where that was found out.
+    pub actor: Option<Arc<Actor>>,
+}
+
+/// The API.
+pub struct Api {
+    parts: ApiParts,
+    limits: Limits,
+    base_urls: BaseUrls,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+const API_VERSION: HeaderName = HeaderName::from_static(microversion::HEADER);
+
+impl Api {
+    /// Puts the API on top of use cases.
+    #[must_use]
+    pub fn new(config: ApiConfig, parts: ApiParts) -> Self {
+        Self {
+            parts,
+            limits: config.limits,
+            base_urls: BaseUrls::new(&config.host_href),
+        }
+    }
+
+    /// Answers a request. The body is read as far as needed.
+    pub async fn handle(&self, head: &Parts, body: RequestBody<'_>, peer: Peer) -> Response<Bytes> {
+        let route = Route::of(head.uri.path());
+        if head.method == Method::OPTIONS {
+            let mut response = empty(StatusCode::OK);
+            response
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            return recorded(response, None, None);
+        }
+        if route == Route::Health {
+            return recorded(health::answer(head, (self.parts.health)()), None, None);
+        }
+        let base = self.base_urls.of(&head.headers, peer);
+        let mut actor = None;
+        let response = match route {
+            Route::V1(form, resource) => {
+                self.answer_v1(head, body, base, form, resource, &mut actor)
+                    .await
+            }
+            Route::Versions | Route::Health => versioned(&head.headers, |version| {
+                versions::list(head, &base, version)
+            }),
+            Route::Nothing { file } => versioned(&head.headers, |_| versions::nothing(head, file)),
+        };
+        self.with_request_id(response, actor)
+    }
+
+    /// Answers in place of [`Self::handle`] what could not be handed to it.
+    #[must_use]
+    pub fn refuse(&self, why: Refusal) -> Response<Bytes> {
+        self.with_request_id(refusal(why).into_response(), None)
+    }
+
+    async fn answer_v1(
+        &self,
+        head: &Parts,
+        body: RequestBody<'_>,
+        base: String,
+        form: Form<'_>,
+        resource: Resource<'_>,
+        known: &mut Option<Arc<Actor>>,
+    ) -> Response<Bytes> {
+        let tenant = match &form {
+            Form::Today => None,
+            Form::Tenant(tenant) => Some(tenant.as_ref()),
+        };
+        let credential = credential(&head.headers, tenant);
+        let actor = match self.parts.authenticator.authenticate(credential).await {
+            Ok(actor) => Arc::new(actor),
+            Err(error) => return unauthenticated(&head.headers, error.kind(), &base),
+        };
+        *known = Some(Arc::clone(&actor));
+        let microversion = match Microversion::negotiate(&head.headers) {
+            Ok(microversion) => microversion,
+            Err(bad) => return webob::error(&head.headers, bad.status, &bad.detail),
+        };
+        if tenant.is_some_and(|tenant| tenant != actor.project.as_str()) {
+            let problem = match resource {
+                Resource::Secret(_) => Problem::new(StatusCode::NOT_FOUND, "Secret not found."),
+                _ => Problem::not_found(),
+            };
+            return with_version(problem.into_response(), microversion);
+        }
+        let root = match tenant {
+            None => format!("{base}/v1"),
+            Some(tenant) => format!("{base}/v1/{}", path_segment(tenant)),
+        };
+        let request = Request {
+            app: &self.parts.app,
+            limits: &self.limits,
+            now: self.parts.clock.now(),
+            actor,
+            microversion,
+            headers: &head.headers,
+            query: Query::parse(head.uri.query().unwrap_or_default()),
+            body,
+            root,
+            is_tenant_form: tenant.is_some(),
+        };
+        let answer = dispatch(request, &head.method, resource, &base).await;
+        with_version(answer.unwrap_or_else(Problem::into_response), microversion)
+    }
+
+    fn with_request_id(
+        &self,
+        mut response: Response<Bytes>,
+        actor: Option<Arc<Actor>>,
+    ) -> Response<Bytes> {
+        let id = format!("req-{}", self.parts.entropy.uuid_v4().as_hyphenated());
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        recorded(response, Some(id), actor)
+    }
+}
+
+async fn dispatch(
+    request: Request<'_>,
+    method: &Method,
+    resource: Resource<'_>,
+    base: &str,
+) -> Result<Response<Bytes>, Problem> {
+    match resource {
+        Resource::Version => versions::document(&request, method, base),
+        Resource::Secrets => secrets::on_collection(request, method).await,
+        Resource::Secret(id) => secrets::on_secret(request, method, &id).await,
+        Resource::Payload(id) => secrets::on_payload(request, method, &id).await,
+        Resource::Metadata(id) => user_metadata::on_collection(request, method, &id).await,
+        Resource::Metadatum(id, key) => user_metadata::on_key(request, method, &id, &key).await,
+        Resource::Acl(id) => acls::on_acl(request, method, &id).await,
+        Resource::Consumers(id) => consumers::on_collection(request, method, &id, base).await,
+        Resource::Consumer(id, consumer) => {
+            consumers::on_consumer(request, method, &id, &consumer).await
+        }
+        Resource::BelowSecret(id) => {
+            secrets::find(&request, &id).await?;
+            Err(Problem::not_found())
+        }
+        // Where the path names nothing, other methods than GET get null.
+        Resource::Nothing { reserved } if reserved || *method != Method::GET => {
+            Err(Problem::undescribed(StatusCode::NOT_FOUND))
+        }
+        Resource::Nothing { .. } => Err(Problem::not_found()),
+    }
+}
+
+/// Collects what a request says about its sender; of the names of a header the
+/// newest that is there counts.
+fn credential<'a>(headers: &'a HeaderMap, tenant: Option<&'a str>) -> Credential<'a> {
+    let first = |names: &[&str]| {
+        names
+            .iter()
+            .find_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()))
+    };
+    Credential {
+        token: first(&["x-auth-token"]),
+        project: first(&["x-project-id", "x-tenant-id", "x-tenant"]),
+        user: first(&["x-user-id", "x-user"]),
+        roles: first(&["x-roles", "x-role"]),
+        domain: first(&["x-domain-id"]),
+        tenant,
+    }
+}
+
+/// The answer to a request without a caller. Clients of three kinds read it,
+/// so it has the keys of all of them.
+fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, base: &str) -> Response<Bytes> {
+    const BODY: &[u8] = br#"{"code":401,"title":"Unauthorized","description":"The request you have made requires authentication.","error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
+    match kind {
+        AuthErrorKind::MissingProject => {
+            webob::error(headers, StatusCode::BAD_REQUEST, "Missing X-Project-Id")
+        }
+        AuthErrorKind::Unavailable => {
+            Problem::unavailable("The credential cannot be checked now. Please try again.")
+                .into_response()
+        }
+        _ => {
+            let mut response = Response::new(Bytes::from_static(BODY));
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            let headers = response.headers_mut();
+            headers.insert(
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            if let Ok(value) = HeaderValue::from_str(&format!("Keystone uri=\"{base}\"")) {
+                headers.insert(WWW_AUTHENTICATE, value);
+            }
+            response
+        }
+    }
+}
+
+/// Answers what does not need an identity.
+fn versioned(
+    headers: &HeaderMap,
+    answer: impl FnOnce(Microversion) -> Response<Bytes>,
+) -> Response<Bytes> {
+    match Microversion::negotiate(headers) {
+        Ok(microversion) => with_version(answer(microversion), microversion),
+        Err(bad) => webob::error(headers, bad.status, &bad.detail),
+    }
+}
+
+fn with_version(mut response: Response<Bytes>, microversion: Microversion) -> Response<Bytes> {
+    let headers = response.headers_mut();
+    headers.insert(
+        API_VERSION,
+        HeaderValue::from_static(microversion.header_value()),
+    );
+    headers.insert(VARY, HeaderValue::from_static(microversion::HEADER));
+    response
+}
+
+fn recorded(
+    mut response: Response<Bytes>,
+    request_id: Option<String>,
+    actor: Option<Arc<Actor>>,
+) -> Response<Bytes> {
+    response
+        .extensions_mut()
+        .insert(AccessRecord { request_id, actor });
+    response
+}
+
+/// A tenant as it stands in a reference.
+fn path_segment(tenant: &str) -> String {
+    tenant.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' | b':' | b'@' => {
+                out.push(byte.into())
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+/// Refuses a method that a resource does not have. In Barbican the answer is a
+/// page in HTML, so a client that takes no HTML is told so instead.
+pub(crate) fn wrong_method(request: &Request<'_>, allow: &'static str) -> Problem {
+    if media::Accept::of(request.headers).takes_html() {
+        Problem::method_not_allowed(Some(allow))
+    } else {
+        Problem::not_acceptable()
+    }
+}
+
+impl Limits {
+    pub(crate) fn pages(&self) -> PageLimits {
+        PageLimits {
+            default: self.page_default,
+            max: self.page_max,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// Barbican's.
+    fn default() -> Self {
+        Self {
+            secret_bytes: 20_000,
+            tenant_secret_bytes: 10_000,
+            request_bytes: 25_000,
+            page_default: 10,
+            page_max: 100,
+        }
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("limits", &self.limits)
+            .field("base_urls", &self.base_urls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ApiParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiParts").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! User metadata of a secret: all of it, and one key.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use donjon_app::Action;
+use donjon_domain::{MetadataKey, UserMetadata};
+use http::{Method, Response, StatusCode};
+use serde::Serialize;
+
+use crate::{
+    json::Json,
+    operation::Operation,
+    problem::Problem,
+    request::{During as _, Request, empty, json, with_location},
+    schema::Schema,
+    secrets::{parse_id, require_json_accepted, require_known_type},
+    service::wrong_method,
+};
+
+#[derive(Serialize)]
+struct All<'a> {
+    metadata: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct MetadataRef {
+    metadata_ref: String,
+}
+
+#[derive(Serialize)]
+struct Metadatum<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+pub(crate) async fn on_collection(
+    mut request: Request<'_>,
+    method: &Method,
+    secret: &str,
+) -> Result<Response<Bytes>, Problem> {
+    let id = parse_id(secret)?;
+    let metadata_ref = format!("{}/metadata", request.secret_ref(id));
+    match *method {
+        Method::GET => {
+            require_json_accepted(&request, id).await?;
+            let all = request
+                .app
+                .user_metadata
+                .fetch_all(&request.actor, id)
+                .await;
+            let all = all.during(Operation::MetadataRetrieval)?;
+            let metadata = all
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect();
+            json(StatusCode::OK, &All { metadata })
+        }
+        Method::PUT => {
+            const OPERATION: Operation = Operation::MetadataCreation;
+            require_known_type(&request, id).await?;
+            request
+                .app
+                .secrets
+                .authorize(&request.actor, Action::SecretMetaPut, id)
+                .await
+                .during(OPERATION)?;
+            request.require_json_type()?;
+            let metadata = read_all(&request.read_json().await?)?;
+            request
+                .app
+                .user_metadata
+                .replace(&request.actor, id, metadata)
+                .await
+                .during(OPERATION)?;
+            json(StatusCode::CREATED, &MetadataRef { metadata_ref })
+        }
+        Method::POST => {
+            const OPERATION: Operation = Operation::MetadatumCreation;
+            require_known_type(&request, id).await?;
+            request
+                .app
+                .secrets
+                .authorize(&request.actor, Action::SecretMetaPost, id)
+                .await
+                .during(OPERATION)?;
+            request.require_json_type()?;
+            let (key, value) = read_one(&request.read_json().await?)?;
+            let added = request
+                .app
+                .user_metadata
+                .add(&request.actor, id, key.clone(), value.clone())
+                .await;
+            added.during(OPERATION)?;
+            let response = json(
+                StatusCode::CREATED,
+                &Metadatum {
+                    key: key.as_str(),
+                    value: &value,
+                },
+            )?;
+            Ok(with_location(
+                response,
+                &format!("{metadata_ref}/{}", key.as_str()),
+            ))
+        }
+        _ => {
+            request
+                .app
+                .secrets
+                .exists(id)
+                .await
+                .during(Operation::Request)?;
+            Err(wrong_method(&request, "GET, POST, PUT"))
+        }
+    }
+}
+
+pub(crate) async fn on_key(
+    mut request: Request<'_>,
+    method: &Method,
+    secret: &str,
+    key: &str,
+) -> Result<Response<Bytes>, Problem> {
+    let id = parse_id(secret)?;
+    let in_path = MetadataKey::for_lookup(key);
+    match *method {
+        Method::GET => {
+            require_json_accepted(&request, id).await?;
+            let value = request
+                .app
+                .user_metadata
+                .fetch(&request.actor, id, in_path)
+                .await;
+            let value = value.during(Operation::MetadatumRetrieval)?;
+            json(StatusCode::OK, &Metadatum { key, value: &value })
+        }
+        Method::PUT => {
+            const OPERATION: Operation = Operation::MetadatumUpdate;
+            require_known_type(&request, id).await?;
+            request
+                .app
+                .secrets
+                .authorize(&request.actor, Action::SecretMetaPut, id)
+                .await
+                .during(OPERATION)?;
+            request.require_json_type()?;
+            let (key, value) = read_one(&request.read_json().await?)?;
+            let new = (key.clone(), value.clone());
+            let changed = request
+                .app
+                .user_metadata
+                .change(&request.actor, id, in_path, new)
+                .await;
+            changed.during(OPERATION)?;
+            json(
+                StatusCode::OK,
+                &Metadatum {
+                    key: key.as_str(),
+                    value: &value,
+                },
+            )
+        }
+        Method::DELETE => {
+            require_json_accepted(&request, id).await?;
+            let removed = request
+                .app
+                .user_metadata
+                .remove(&request.actor, id, in_path)
+                .await;
+            removed.during(Operation::MetadatumRemoval)?;
+            Ok(empty(StatusCode::NO_CONTENT))
+        }
+        _ => {
+            request
+                .app
+                .secrets
+                .exists(id)
+                .await
+                .during(Operation::Request)?;
+            Err(Problem::method_not_allowed(None))
+        }
+    }
+}
+
+fn read_all(body: &Json) -> Result<UserMetadata, Problem> {
+    let fields = Schema::SecretMetadata.object(body)?;
+    fields.require("metadata")?;
+    fields.nested("metadata")?;
+    let entries = fields
+        .get("metadata")
+        .and_then(Json::as_object)
+        .unwrap_or_default();
+    let mut metadata = UserMetadata::new();
+    for (key, value) in entries {
+        let value = value.as_str().ok_or_else(|| {
+            Problem::bad_request("Invalid Metadata. Keys and Values must be Strings.")
+        })?;
+        let too_long = key.chars().count() > CHARS_MAX || value.chars().count() > CHARS_MAX;
+        if too_long {
+            return Err(
+                Schema::SecretMetadata.violation(Some("metadata"), "a key or value is too long")
+            );
+        }
+        metadata.insert(read_key(key)?, value.to_owned());
+    }
+    Ok(metadata)
+}
+
+fn read_one(body: &Json) -> Result<(MetadataKey, String), Problem> {
+    let fields = Schema::SecretMetadatum.object(body)?;
+    fields.only(&["key", "value"])?;
+    let value =
+        fields.checked_label("value", fields.as_text("value", fields.require("value")?)?)?;
+    let key = fields.checked_label("key", fields.as_text("key", fields.require("key")?)?)?;
+    Ok((read_key(key.as_str())?, value.as_str().to_owned()))
+}
+
+fn read_key(key: &str) -> Result<MetadataKey, Problem> {
+    MetadataKey::new(key)
+        .map_err(|_source| Problem::bad_request("Invalid Key. Key must be URL safe."))
+}
+
+/// Barbican's column has this many, and its larger databases fail beyond.
+const CHARS_MAX: usize = 255;
