@@ -1,5 +1,97 @@
 //! What every implementation of a port has to do, as tests.
 //!
 //! A fact is a public function that panics where the fact does not hold. The
-//! macros make one `#[test]` of each: give them an expression that makes a
-//! fresh subject. The README shows how.
+//! macros make one `#[test]` of each; give them an expression that makes a
+//! fresh subject, which may be a guard that derefs to it. The facts of the
+//! macros come in modules, so one macro call needs a module of its own where
+//! another stands beside it.
+
+pub mod authenticator;
+pub mod crypto;
+pub mod repository;
+pub mod token_store;
+
+/// Makes a test of each fact. For the macros of the single contracts.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($make:expr; repository; $($group:ident { $($fact:ident),* $(,)? })*) => {
+        $(mod $group {
+            #[allow(unused_imports, reason = "what makes the subject may come from here")]
+            use super::*;
+
+            $(#[test]
+            fn $fact() {
+                let subject = $make;
+                $crate::contract::repository::$group::$fact(&*subject);
+            })*
+        })*
+    };
+    ($make:expr; $group:ident { $($fact:ident),* $(,)? }) => {
+        mod $group {
+            #[allow(unused_imports, reason = "what makes the subject may come from here")]
+            use super::*;
+
+            $(#[test]
+            fn $fact() {
+                let subject = $make;
+                $crate::contract::$group::$fact(&*subject);
+            })*
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// Compares the facts of a source file with those that its macro runs.
+    fn check(listing: &str, group: &str, source: &str) {
+        let (_, after) = listing
+            .split_once(&format!("{group} {{"))
+            .expect("the group is listed");
+        let (list, _) = after.split_once('}').expect("the list ends");
+        let listed: Vec<&str> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|fact| !fact.is_empty())
+            .collect();
+        let defined: Vec<&str> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub fn "))
+            .filter_map(|rest| rest.split(['(', '<']).next())
+            .collect();
+        assert_eq!(listed, defined, "{group}");
+        assert!(!listed.is_empty(), "{group}");
+    }
+
+    #[test]
+    fn every_fact_is_run() {
+        let repository = include_str!("contract/repository.rs");
+        for (group, source) in [
+            ("secrets", include_str!("contract/repository/secrets.rs")),
+            (
+                "transactions",
+                include_str!("contract/repository/transactions.rs"),
+            ),
+            ("lists", include_str!("contract/repository/lists.rs")),
+            ("filters", include_str!("contract/repository/filters.rs")),
+            ("acls", include_str!("contract/repository/acls.rs")),
+            (
+                "consumers",
+                include_str!("contract/repository/consumers.rs"),
+            ),
+            (
+                "user_metadata",
+                include_str!("contract/repository/user_metadata.rs"),
+            ),
+            ("keks", include_str!("contract/repository/keks.rs")),
+        ] {
+            check(repository, group, source);
+        }
+        let tokens = include_str!("contract/token_store.rs");
+        check(tokens, "token_store", tokens);
+        let crypto = include_str!("contract/crypto.rs");
+        check(crypto, "crypto", crypto);
+        let authenticator = include_str!("contract/authenticator.rs");
+        check(authenticator, "authenticator", authenticator);
+    }
+}

@@ -10,6 +10,7 @@ mod tokens;
 mod tx;
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -32,7 +33,7 @@ pub struct MemoryRepository {
 struct Inner {
     state: State,
     health: Option<Health>,
-    failures: Vec<RepositoryErrorKind>,
+    failures: VecDeque<RepositoryErrorKind>,
 }
 
 impl MemoryRepository {
@@ -53,7 +54,7 @@ impl MemoryRepository {
 
     /// Makes the next write fail before it runs (each call one more write).
     pub fn fail_next_write(&self, kind: RepositoryErrorKind) {
-        self.lock().failures.push(kind);
+        self.lock().failures.push_back(kind);
     }
 
     /// What [`Repository::health`] says from now on. While it is
@@ -94,7 +95,7 @@ impl Inner {
     }
 
     fn admit_write(&mut self) -> Result<(), RepositoryError> {
-        if let Some(kind) = self.failures.pop() {
+        if let Some(kind) = self.failures.pop_front() {
             return Err(RepositoryError::new(kind));
         }
         if self.health() == Health::Stopped {

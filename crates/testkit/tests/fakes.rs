@@ -1,0 +1,66 @@
+//! The fakes keep the contracts of the ports that they stand for.
+
+mod memory {
+    use std::sync::Arc;
+
+    use donjon_testkit::MemoryRepository;
+
+    donjon_testkit::repository_contract!(Arc::new(MemoryRepository::new()));
+    donjon_testkit::token_store_contract!(Arc::new(MemoryRepository::new()));
+}
+
+mod memory_running_jobs_twice {
+    use std::sync::Arc;
+
+    use donjon_testkit::MemoryRepository;
+
+    donjon_testkit::repository_contract!(Arc::new(MemoryRepository::new().running_jobs_twice()));
+    donjon_testkit::token_store_contract!(Arc::new(MemoryRepository::new().running_jobs_twice()));
+}
+
+mod crypto_plugin {
+    use donjon_domain::ports::CryptoPlugin;
+    use donjon_testkit::{FakeCrypto, contract::crypto::CryptoCase};
+
+    struct Fake;
+
+    impl CryptoCase for Fake {
+        fn plugin(&self) -> Box<dyn CryptoPlugin> {
+            Box::new(FakeCrypto::new(1))
+        }
+
+        fn stranger(&self) -> Box<dyn CryptoPlugin> {
+            Box::new(FakeCrypto::new(2))
+        }
+    }
+
+    donjon_testkit::crypto_contract!(Box::new(Fake));
+}
+
+mod token_authenticator {
+    use donjon_domain::{Actor, ports::Authenticator};
+    use donjon_testkit::{FakeAuthenticator, contract::authenticator::AuthenticatorCase, sample};
+
+    struct Fake(FakeAuthenticator);
+
+    impl AuthenticatorCase for Fake {
+        fn authenticator(&self) -> &dyn Authenticator {
+            &self.0
+        }
+
+        fn token(&self) -> &str {
+            "dj_token"
+        }
+
+        fn actor(&self) -> Actor {
+            sample::actor("project", "user")
+        }
+    }
+
+    fn fake() -> Box<Fake> {
+        let actor = sample::actor("project", "user");
+        Box::new(Fake(FakeAuthenticator::new().with_token("dj_token", actor)))
+    }
+
+    donjon_testkit::authenticator_contract!(fake());
+}
