@@ -7,7 +7,8 @@ use crate::{
 
 /// Keeps token rows. Every method resolves after its effect is durable.
 pub trait TokenStore: Send + Sync {
-    /// Adds a row.
+    /// Adds a row. Its id and its hash have to be new, else the outcome is
+    /// [`RepositoryErrorKind::Duplicate`](super::RepositoryErrorKind).
     fn insert_token(&self, row: TokenRow) -> BoxFuture<'_, Result<(), RepositoryError>>;
 
     /// The row with this hash.
