@@ -1,1 +1,18 @@
-//! CryptoPlugin in software: project keys wrapped by the root key, envelopes, key generation
+//! The crypto plugin in software: a root key from a file wraps the keys of
+//! projects, and those seal payloads in envelopes.
+//!
+//! May import: `donjon-domain`, whose port it implements, and
+//! `donjon-envelope`. Deliberately absent: databases, HTTP, a random number
+//! generator of its own (it draws through the `Entropy` port).
+//!
+//! Invariants: the root key only wraps, nothing is derived from it but the id
+//! that tells two root keys apart; keys of projects never leave the plugin.
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod danger_no_sealing;
+mod plugin;
+mod root_key;
+
+pub use plugin::SoftwareCrypto;
+pub use root_key::{InvalidRootKey, RootKey, RootKeyFileError};
