@@ -17,6 +17,9 @@ mod sealing;
 mod secrets;
 mod user_metadata;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use acls::Acls;
