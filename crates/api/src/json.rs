@@ -98,34 +98,41 @@ fn is_python_space(character: char) -> bool {
 /// The same document with numbers that are not finite replaced, or `None` if
 /// there are none.
 fn with_finite_numbers(text: &str) -> Option<Zeroizing<String>> {
-    let mut out = Zeroizing::new(String::with_capacity(text.len() + 16));
-    let (mut in_string, mut escaped, mut replaced) = (false, false, false);
+    // The replacement is longer than a word by two bytes at most, of three.
+    let mut out = Zeroizing::new(String::with_capacity(text.len() * 2));
+    let mut replaced = false;
     let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        let word_len = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
-            .unwrap_or(rest.len());
-        if !in_string && word_len > 0 {
-            let (word, after) = rest.split_at(word_len);
-            let infinite = is_json_number(word) && word.parse::<f64>().is_ok_and(f64::is_infinite);
-            if infinite || matches!(word, "NaN" | "Infinity" | "-Infinity") {
-                out.push_str("1e300");
-                replaced = true;
-            } else {
-                out.push_str(word);
-            }
-            rest = after;
-            continue;
-        }
-        match character {
-            '"' if !escaped => in_string = !in_string,
-            _ => {}
-        }
-        escaped = in_string && character == '\\' && !escaped;
-        out.push(character);
-        rest = rest.split_at(character.len_utf8()).1;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => string_len(rest),
+            _ => rest
+                .find(|c| c == '"' || is_word(c) != is_word(first))
+                .unwrap_or(rest.len()),
+        };
+        let (piece, after) = rest.split_at_checked(length)?;
+        let not_finite = matches!(piece, "NaN" | "Infinity" | "-Infinity")
+            || (is_json_number(piece) && piece.parse::<f64>().is_ok_and(f64::is_infinite));
+        out.push_str(if not_finite { "1e300" } else { piece });
+        replaced |= not_finite;
+        rest = after;
     }
     replaced.then_some(out)
+}
+
+/// Length of the string at the start of `text`, with its quotes; of everything
+/// where it does not end.
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 2)
+}
+
+fn is_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "+-.".contains(character)
 }
 
 fn is_json_number(word: &str) -> bool {

@@ -32,6 +32,9 @@ mod user_metadata;
 mod versions;
 mod webob;
 
+#[cfg(test)]
+mod tests;
+
 pub use problem::Refusal;
 pub use request::Peer;
 pub use service::{AccessRecord, Api, ApiConfig, ApiParts, Limits};

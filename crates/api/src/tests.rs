@@ -1,0 +1,467 @@
+//! Requests through [`crate::Api::handle`] on fakes, without a connection.
+//! Bodies are written by hand: a renamed field has to break a test.
+
+mod access;
+mod tenant;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use donjon_app::{App, Policy, Ports, Startup};
+use donjon_domain::{
+    Actor, ProjectId, Scope, UserId,
+    ports::{BoxError, Health, RepositoryErrorKind},
+};
+use donjon_testkit::{
+    FakeAuthenticator, FakeCrypto, FixedClock, MemoryRepository, SeededEntropy, block_on, sample,
+};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use crate::{AccessRecord, Api, ApiConfig, ApiParts, Limits, Peer, Refusal};
+
+pub(crate) struct Rig {
+    api: Api,
+    repository: Arc<MemoryRepository>,
+    clock: Arc<FixedClock>,
+}
+
+/// Tokens: `member`, `admin`, `admin-only`, `reader` of project `p`; `stranger`
+/// and `foreign-admin` of project `q`.
+fn callers() -> FakeAuthenticator {
+    let actor = |user: &str, project: &str, roles: &[&str]| Actor {
+        user: Some(UserId::new(user)),
+        project: ProjectId::new(project),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        scope: Scope::Project,
+    };
+    FakeAuthenticator::new()
+        .with_token("member", actor("u", "p", &["member", "reader"]))
+        .with_token("admin", actor("a", "p", &["admin", "member", "reader"]))
+        .with_token("reader", actor("r", "p", &["reader"]))
+        .with_token("stranger", actor("s", "q", &["member", "reader"]))
+        .with_token(
+            "foreign-admin",
+            actor("f", "q", &["admin", "member", "reader"]),
+        )
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(callers())
+    }
+
+    fn with(authenticator: FakeAuthenticator) -> Self {
+        let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
+        let (clock, entropy) = (
+            Arc::new(FixedClock::new(sample::NOW)),
+            Arc::new(SeededEntropy::new(1)),
+        );
+        let crypto = Arc::new(FakeCrypto::new(1));
+        let startup = Startup {
+            repository: &*repository,
+            crypto: &*crypto,
+            clock: &*clock,
+            entropy: &*entropy,
+        };
+        block_on(startup.adopt_or_create()).unwrap();
+        let app = Arc::new(App::new(Ports {
+            repository: repository.clone(),
+            crypto,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            policy: Policy::secure_rbac(),
+        }));
+        let health = {
+            let repository = Arc::clone(&repository);
+            Arc::new(move || donjon_domain::ports::Repository::health(&*repository)) as _
+        };
+        let parts = ApiParts {
+            app,
+            authenticator: Arc::new(authenticator),
+            clock: clock.clone(),
+            entropy,
+            health,
+        };
+        let api = Api::new(
+            ApiConfig {
+                host_href: Vec::new(),
+                limits: Limits::default(),
+            },
+            parts,
+        );
+        Self {
+            api,
+            repository,
+            clock,
+        }
+    }
+
+    /// Sends `METHOD PATH` with the caller's token, headers and body.
+    pub(crate) fn send(
+        &self,
+        token: &str,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response<Bytes> {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "h");
+        if !token.is_empty() {
+            request = request.header("x-auth-token", token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let body =
+            Full::new(Bytes::copy_from_slice(body)).map_err(|never| -> BoxError { match never {} });
+        let mut body = std::pin::pin!(body);
+        let peer = Peer {
+            is_loopback: true,
+            is_trusted_proxy: false,
+            is_tls: false,
+        };
+        block_on(self.api.handle(&head, body.as_mut(), peer))
+    }
+
+    pub(crate) fn json(&self, token: &str, line: &str, body: &Value) -> Response<Bytes> {
+        self.send(
+            token,
+            line,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
+    }
+
+    pub(crate) fn get(&self, token: &str, path: &str) -> Response<Bytes> {
+        self.send(token, &format!("GET {path}"), &[], b"")
+    }
+
+    /// Stores a text as `member` and returns the path of the secret.
+    pub(crate) fn stored(&self, payload: &str) -> String {
+        let body = json!({"name": "n", "payload": payload, "payload_content_type": "text/plain"});
+        self.created(&body)
+    }
+
+    pub(crate) fn created(&self, body: &Value) -> String {
+        let response = self.json("member", "POST /v1/secrets", body);
+        assert_eq!(response.status(), 201, "{}", shown(&response));
+        path_of(&response)
+    }
+}
+
+/// The path of what a creation answered.
+pub(crate) fn path_of(response: &Response<Bytes>) -> String {
+    let body = parsed(response);
+    body["secret_ref"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://h")
+        .unwrap()
+        .to_owned()
+}
+
+pub(crate) fn parsed(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+pub(crate) fn shown(response: &Response<Bytes>) -> String {
+    format!(
+        "{} {}",
+        response.status(),
+        String::from_utf8_lossy(response.body())
+    )
+}
+
+fn header<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
+}
+
+#[test]
+fn a_secret_goes_round() {
+    let rig = Rig::new();
+    let path = rig.stored("hush");
+    let response = rig.send(
+        "member",
+        &format!("GET {path}/payload"),
+        &[("accept", "text/plain")],
+        b"",
+    );
+    assert_eq!(response.body(), &Bytes::from_static(b"hush"));
+    let metadata = parsed(&rig.get("member", &path));
+    let expected = json!({
+        "created": "2026-01-02T03:04:05", "updated": "2026-01-02T03:04:05", "status": "ACTIVE", "name": "n",
+        "secret_type": "opaque", "expiration": null, "algorithm": null, "bit_length": null, "mode": null,
+        "creator_id": "u", "content_types": {"default": "text/plain"}, "secret_ref": format!("http://h{path}"),
+    });
+    assert_eq!(metadata["status"], expected["status"]);
+    assert_eq!(
+        metadata.as_object().unwrap().len(),
+        expected.as_object().unwrap().len()
+    );
+    for key in [
+        "name",
+        "creator_id",
+        "content_types",
+        "secret_ref",
+        "expiration",
+    ] {
+        assert_eq!(metadata[key], expected[key], "{key}");
+    }
+    assert_eq!(
+        rig.send("member", &format!("DELETE {path}"), &[], b"")
+            .status(),
+        204
+    );
+    assert_eq!(rig.get("member", &path).status(), 404);
+}
+
+#[test]
+fn every_answer_has_a_fresh_request_id_but_health_and_options() {
+    let rig = Rig::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for path in [
+        "/",
+        "/v1",
+        "/v1/secrets",
+        "/v1/nothing",
+        "/v2",
+        "/v1/secrets/bad",
+    ] {
+        let response = rig.send(
+            "member",
+            &format!("GET {path}"),
+            &[("x-openstack-request-id", "req-mine")],
+            b"",
+        );
+        let id = header(&response, "x-openstack-request-id").to_owned();
+        assert!(id.starts_with("req-") && id.len() == 40, "{path}: {id}");
+        assert_eq!(
+            response
+                .extensions()
+                .get::<AccessRecord>()
+                .unwrap()
+                .request_id
+                .as_deref(),
+            Some(id.as_str())
+        );
+        assert!(seen.insert(id));
+    }
+    for line in ["GET /healthcheck", "OPTIONS /v1/secrets"] {
+        assert_eq!(
+            header(&rig.send("", line, &[], b""), "x-openstack-request-id"),
+            ""
+        );
+    }
+}
+
+#[test]
+fn the_access_record_names_the_caller() {
+    let rig = Rig::new();
+    let response = rig.get("reader", "/v1/secrets");
+    let record = response.extensions().get::<AccessRecord>().unwrap();
+    assert_eq!(record.actor.as_ref().unwrap().user, Some(UserId::new("r")));
+    assert!(
+        rig.get("", "/v1/secrets")
+            .extensions()
+            .get::<AccessRecord>()
+            .unwrap()
+            .actor
+            .is_none()
+    );
+}
+
+/// clients.md 3.0 point 5: three kinds of clients read the body of a 401.
+#[test]
+fn unauthorized_has_the_keys_of_all_clients() {
+    let rig = Rig::new();
+    for token in ["", "wrong"] {
+        let response = rig.get(token, "/v1/secrets");
+        assert_eq!(response.status(), 401);
+        assert_eq!(
+            header(&response, "www-authenticate"),
+            "Keystone uri=\"http://h\""
+        );
+        let body = parsed(&response);
+        assert_eq!(
+            (&body["code"], &body["title"]),
+            (&json!(401), &json!("Unauthorized"))
+        );
+        assert!(body["description"].is_string() && body["error"]["message"].is_string());
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["title"]),
+            (&json!(401), &json!("Unauthorized"))
+        );
+    }
+}
+
+#[test]
+fn an_outage_of_the_authenticator_is_503_not_401() {
+    let rig = Rig::with(callers().unavailable());
+    let response = rig.get("member", "/v1/secrets");
+    assert_eq!(response.status(), 503);
+    assert_eq!(header(&response, "retry-after"), "1");
+}
+
+#[test]
+fn failures_of_storage_have_the_shape_of_errors() {
+    let rig = Rig::new();
+    rig.stored("first, so that there is a key");
+    for (kind, status) in [
+        (RepositoryErrorKind::Full, 503),
+        (RepositoryErrorKind::Overloaded, 503),
+        (RepositoryErrorKind::Unavailable, 503),
+        (RepositoryErrorKind::OutcomeUnknown, 500),
+        (RepositoryErrorKind::Corrupt, 500),
+    ] {
+        rig.repository.fail_next_write(kind);
+        let response = rig.json("member", "POST /v1/secrets", &json!({}));
+        assert_eq!(response.status(), status, "{kind:?}");
+        assert_eq!(header(&response, "retry-after").is_empty(), status == 500);
+        let body = parsed(&response);
+        assert_eq!(body["code"], json!(status));
+        assert!(body["title"].is_string() && body["description"].is_string());
+    }
+}
+
+#[test]
+fn health_is_told_without_identity() {
+    let rig = Rig::new();
+    let check = |health, status: u16, word: &str| {
+        rig.repository.set_health(health);
+        let response = rig.get("", "/healthcheck");
+        assert_eq!(
+            (response.status().as_u16(), &response.body()[..]),
+            (status, word.as_bytes())
+        );
+    };
+    check(Health::Good, 200, "OK");
+    check(Health::Full, 200, "degraded");
+    check(Health::Stopped, 503, "writes have stopped");
+}
+
+#[test]
+fn a_full_disk_refuses_to_create_and_still_reads_and_deletes() {
+    let rig = Rig::new();
+    let path = rig.stored("kept");
+    rig.repository.set_health(Health::Full);
+    assert_eq!(
+        rig.json("member", "POST /v1/secrets", &json!({})).status(),
+        503
+    );
+    assert_eq!(
+        rig.get("member", &format!("{path}/payload")).body(),
+        &Bytes::from_static(b"kept")
+    );
+    assert_eq!(
+        rig.send("member", &format!("DELETE {path}"), &[], b"")
+            .status(),
+        204
+    );
+}
+
+#[test]
+fn expired_secrets_are_not_found() {
+    let rig = Rig::new();
+    let path = rig.created(&json!({"expiration": sample::NOW.plus_seconds(60).to_string()}));
+    assert_eq!(rig.get("member", &path).status(), 200);
+    rig.clock.advance_seconds(60);
+    assert_eq!(rig.get("member", &path).status(), 404);
+    assert_eq!(
+        parsed(&rig.get("member", "/v1/secrets")),
+        json!({"secrets": [], "total": 0})
+    );
+}
+
+#[test]
+fn undecodable_base64_in_a_put_is_the_clients_error() {
+    let rig = Rig::new();
+    let path = rig.created(&json!({}));
+    let headers = [
+        ("content-type", "application/octet-stream"),
+        ("content-encoding", "base64"),
+    ];
+    let response = rig.send("member", &format!("PUT {path}"), &headers, b"abc");
+    assert_eq!(response.status(), 400);
+    assert_eq!(
+        parsed(&response)["description"],
+        "Secret update issue seen - Problem decoding payload."
+    );
+    assert_eq!(rig.get("member", &format!("{path}/payload")).status(), 404);
+}
+
+#[test]
+fn refusals_of_the_transport_have_the_shape_of_errors() {
+    let rig = Rig::new();
+    for (why, status) in [
+        (Refusal::Malformed, 400),
+        (Refusal::Overloaded, 503),
+        (Refusal::TimedOut, 503),
+        (Refusal::Panicked, 500),
+    ] {
+        let response = rig.api.refuse(why);
+        assert_eq!(response.status(), status);
+        assert_eq!(parsed(&response)["code"], json!(status));
+        assert!(header(&response, "x-openstack-request-id").starts_with("req-"));
+    }
+}
+
+/// CVE-2022-3100: nothing in a query reaches a rule.
+#[test]
+fn cve_2022_3100_a_query_does_not_reach_the_policy() {
+    let rig = Rig::new();
+    let path = rig.stored("hush");
+    for query in [
+        "target.secret.read=read",
+        "target.secret.read_project_access=True",
+        "target.secret.project_id=q",
+    ] {
+        let response = rig.get("stranger", &format!("{path}/payload?{query}"));
+        assert_eq!(response.status(), 403, "{query}");
+    }
+}
+
+/// CVE-2022-23451: metadata is guarded like its secret.
+#[test]
+fn cve_2022_23451_metadata_of_another_project_is_refused() {
+    let rig = Rig::new();
+    let path = rig.stored("hush");
+    assert_eq!(
+        rig.json(
+            "member",
+            &format!("PUT {path}/metadata"),
+            &json!({"metadata": {"k": "v"}})
+        )
+        .status(),
+        201
+    );
+    for token in ["stranger", "foreign-admin"] {
+        assert_eq!(rig.get(token, &format!("{path}/metadata")).status(), 403);
+        assert_eq!(
+            rig.json(
+                token,
+                &format!("PUT {path}/metadata"),
+                &json!({"metadata": {}})
+            )
+            .status(),
+            403
+        );
+        assert_eq!(
+            rig.send(token, &format!("DELETE {path}/metadata/k"), &[], b"")
+                .status(),
+            403
+        );
+    }
+    assert_eq!(
+        parsed(&rig.get("member", &format!("{path}/metadata"))),
+        json!({"metadata": {"k": "v"}})
+    );
+}
