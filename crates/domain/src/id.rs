@@ -65,6 +65,18 @@ uuid_id! {
     SecretId
 }
 uuid_id! {
+    /// Names one container.
+    ContainerId
+}
+uuid_id! {
+    /// Names one order.
+    OrderId
+}
+uuid_id! {
+    /// Names one transport key.
+    TransportKeyId
+}
+uuid_id! {
     /// Names one registration of a consumer.
     ConsumerId
 }

@@ -10,14 +10,18 @@
 mod acl;
 mod actor;
 mod consumer;
+mod container;
 mod id;
 mod kek;
 mod list;
+mod order;
+mod quota;
 mod secret;
 mod secret_bytes;
 mod text;
 mod time;
 mod token;
+mod transport_key;
 mod user_metadata;
 
 pub mod ports;
@@ -25,20 +29,29 @@ pub mod ports;
 pub use acl::{Acl, AclChange};
 pub use actor::{Actor, Scope};
 pub use consumer::{SecretConsumer, StoredConsumer};
+pub use container::{
+    Container, ContainerConsumer, ContainerEntry, ContainerType, InvalidEntries, StoredContainer,
+    StoredContainerConsumer, UnknownContainerType,
+};
 pub use id::{
-    ConsumerId, DeploymentId, InvalidId, KekId, ProjectId, RootKeyId, SecretId, TokenId, UserId,
+    ConsumerId, ContainerId, DeploymentId, InvalidId, KekId, OrderId, ProjectId, RootKeyId,
+    SecretId, TokenId, TransportKeyId, UserId,
 };
 pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};
 pub use list::{
     Comparison, Direction, ListScope, Page, PageRequest, SecretFilter, SecretQuery, SecretSortKey,
     Start, TimeBound,
 };
+pub use order::{
+    KeySpec, Order, OrderFailure, OrderResult, OrderState, OrderType, UnknownOrderType,
+};
+pub use quota::{ProjectQuotas, QuotaReached, Quotas, Resource};
 pub use secret::{
-    BitLength, ContentType, InvalidBitLength, PayloadTooLarge, Secret, SecretType, StoredSecret,
-    UnknownSecretType,
+    BitLength, ContentType, InvalidBitLength, Secret, SecretType, StoredSecret, UnknownSecretType,
 };
 pub use secret_bytes::SecretBytes;
 pub use text::{Label, LabelTooLong};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use token::{TokenHash, TokenRow};
+pub use transport_key::TransportKey;
 pub use user_metadata::{InvalidMetadataKey, MetadataKey, UserMetadata};

@@ -86,16 +86,6 @@ pub struct BitLength(u16);
 #[error("bit length is not between {} and {}", BitLength::MIN, BitLength::MAX)]
 pub struct InvalidBitLength;
 
-/// A payload has more bytes than are allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("payload of {bytes} bytes, at most {bytes_max} are allowed")]
-pub struct PayloadTooLarge {
-    /// How many it has.
-    pub bytes: usize,
-    /// How many are allowed.
-    pub bytes_max: usize,
-}
-
 // === impl Secret ===
 
 impl Secret {

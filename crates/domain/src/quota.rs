@@ -1,0 +1,165 @@
+//! Quotas: how much a project may have of each resource.
+
+/// The resources that are counted, in the order of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// Secrets that are not expired.
+    Secrets,
+    /// Orders.
+    Orders,
+    /// Containers.
+    Containers,
+    /// Consumers, of secrets and of containers, each kind by itself.
+    Consumers,
+    /// Certificate authorities, which no longer exist; kept for clients.
+    Cas,
+}
+
+/// What is configured for one project; `None` leaves it to the server's
+/// default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProjectQuotas([Option<i64>; 5]);
+
+/// What is in force for a project. Negative is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas([i64; 5]);
+
+/// One more would be too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("quota of {limit} reached")]
+pub struct QuotaReached {
+    /// How many are allowed.
+    pub limit: i64,
+}
+
+impl Resource {
+    /// All of them, in the order of the API.
+    pub const ALL: [Self; 5] = [
+        Self::Secrets,
+        Self::Orders,
+        Self::Containers,
+        Self::Consumers,
+        Self::Cas,
+    ];
+
+    /// The key in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Orders => "orders",
+            Self::Containers => "containers",
+            Self::Consumers => "consumers",
+            Self::Cas => "cas",
+        }
+    }
+}
+
+impl ProjectQuotas {
+    /// What is configured for a resource.
+    #[must_use]
+    pub fn get(&self, resource: Resource) -> Option<i64> {
+        self.0
+            .into_iter()
+            .zip(Resource::ALL)
+            .find_map(|(value, own)| value.filter(|_| own == resource))
+    }
+
+    /// The same with one value replaced.
+    #[must_use]
+    pub fn with(mut self, resource: Resource, value: Option<i64>) -> Self {
+        self.0
+            .iter_mut()
+            .zip(Resource::ALL)
+            .filter(|(_, own)| *own == resource)
+            .for_each(|(slot, _)| *slot = value);
+        self
+    }
+
+    /// These, with the gaps filled from `defaults`.
+    #[must_use]
+    pub fn effective(&self, defaults: &Quotas) -> Quotas {
+        let mut filled = *defaults;
+        filled
+            .0
+            .iter_mut()
+            .zip(self.0)
+            .for_each(|(slot, value)| *slot = value.unwrap_or(*slot));
+        filled
+    }
+}
+
+impl Quotas {
+    /// No limits.
+    pub const UNLIMITED: Self = Self([-1; 5]);
+
+    /// The same with one value replaced.
+    #[must_use]
+    pub fn with(mut self, resource: Resource, value: i64) -> Self {
+        self.0
+            .iter_mut()
+            .zip(Resource::ALL)
+            .filter(|(_, own)| *own == resource)
+            .for_each(|(slot, _)| *slot = value);
+        self
+    }
+
+    /// The limit of a resource; negative is none.
+    #[must_use]
+    pub fn get(&self, resource: Resource) -> i64 {
+        self.0
+            .into_iter()
+            .zip(Resource::ALL)
+            .find_map(|(value, own)| (own == resource).then_some(value))
+            .unwrap_or(-1)
+    }
+
+    /// Checks whether a project that has `count` may have one more.
+    ///
+    /// # Errors
+    /// [`QuotaReached`] if not.
+    pub fn admit(&self, resource: Resource, count: u64) -> Result<(), QuotaReached> {
+        let limit = self.get(resource);
+        match u64::try_from(limit) {
+            Ok(most) if count >= most => Err(QuotaReached { limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_configured_takes_the_default() {
+        let defaults = Quotas::UNLIMITED.with(Resource::Orders, 9);
+        let configured = ProjectQuotas::default().with(Resource::Secrets, Some(2));
+        let effective = configured.effective(&defaults);
+        assert_eq!(
+            Resource::ALL.map(|resource| effective.get(resource)),
+            [2, 9, -1, -1, -1]
+        );
+        assert_eq!(configured.get(Resource::Secrets), Some(2));
+        assert_eq!(configured.get(Resource::Orders), None);
+    }
+
+    #[test]
+    fn limits_admit_up_to_their_number() {
+        let quotas = Quotas([-1, 0, 2, -7, 1]);
+        for (resource, count, admitted) in [
+            (Resource::Secrets, u64::MAX, true),
+            (Resource::Orders, 0, false),
+            (Resource::Containers, 1, true),
+            (Resource::Containers, 2, false),
+            (Resource::Containers, 3, false),
+            (Resource::Consumers, 5, true),
+        ] {
+            assert_eq!(
+                quotas.admit(resource, count).is_ok(),
+                admitted,
+                "{resource:?} {count}"
+            );
+        }
+    }
+}
