@@ -7,6 +7,9 @@ mod client;
 mod model;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -5,8 +5,11 @@
 
 #![expect(clippy::print_stdout, reason = "the verbs report on stdout")]
 
+mod bench;
 mod conformance;
 mod crash;
+mod dist;
+mod docs;
 mod golden;
 mod layers;
 mod osc;
@@ -34,6 +37,9 @@ enum Verb {
     #[command(subcommand)]
     Conformance(conformance::Suite),
     Crash(crash::Args),
+    Bench(bench::Args),
+    Docs(docs::Args),
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +58,8 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Layers(args) => layers::run(args),
         Verb::Conformance(suite) => conformance::run(suite),
         Verb::Crash(args) => crash::run(args),
+        Verb::Bench(args) => bench::run(args),
+        Verb::Docs(args) => docs::run(args),
+        Verb::Dist(args) => dist::run(args),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::kit::tools::{self, DENY, NEXTEST};
 use crate::kit::{run, workspace};
-use crate::{golden, layers};
+use crate::{crash, docs, golden, layers};
 
 /// Run every check, in order, up to the first that fails
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,16 @@ const STEPS: &[Step] = &[
         name: "recorded exchanges",
         alone: "cargo xtask conformance golden",
         run: || golden::run(&golden::Args::default()),
+    },
+    Step {
+        name: "kill loop",
+        alone: "cargo xtask crash --cycles 5",
+        run: kill_loop,
+    },
+    Step {
+        name: "commands of the docs",
+        alone: "cargo xtask docs --dev",
+        run: || docs::run(&docs::Args { dev: true }),
     },
 ];
 
@@ -113,6 +123,15 @@ fn nextest() -> Result<()> {
 
 fn doctests() -> Result<()> {
     cargo(&["test", "--workspace", "--doc"])
+}
+
+fn kill_loop() -> Result<()> {
+    crash::run(&crash::Args {
+        cycles: 5,
+        connections: 32,
+        seed: None,
+        danger_ack_before_commit: false,
+    })
 }
 
 fn deny() -> Result<()> {

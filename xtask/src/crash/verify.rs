@@ -140,12 +140,8 @@ impl<'a> Reader<'a> {
                 "{} {name}: acknowledged {:?}, found {found:?}",
                 secret.id, secret.state
             );
-            let finding = if secret.state.is_none() {
-                Finding::Phantom(detail)
-            } else {
-                Finding::Lost(detail)
-            };
-            self.findings.push(finding);
+            // A deleted secret that is back is a lost delete.
+            self.findings.push(Finding::Lost(detail));
         }
         Ok(())
     }

@@ -1,0 +1,134 @@
+//! `dist`: the release tarball, the same bytes for the same sources and toolchain.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::kit::build::{self, Profile};
+use crate::kit::{run, sums, workspace};
+
+/// Build the release tarball in target/dist: program, unit file, docs
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// # Errors
+/// The build failed, a file is lacking, or GNU tar does not run.
+pub(crate) fn run(_args: &Args) -> Result<()> {
+    let root = workspace::root();
+    let binary = build::donjon(Profile::Release, &[])?;
+    let name = format!(
+        "donjon-{}-{}-linux",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    );
+    let stage = tempfile::Builder::new().prefix("donjon-dist-").tempdir()?;
+    let top = stage.path().join(&name);
+    place(&binary, &top.join("bin/donjon"), 0o755)?;
+    place(
+        &root.join("docs/donjon.service"),
+        &top.join("donjon.service"),
+        0o644,
+    )?;
+    place(&root.join("README.md"), &top.join("README.md"), 0o644)?;
+    place(&root.join("LICENSE"), &top.join("LICENSE"), 0o644)?;
+    place_docs(&root.join("docs"), &top.join("docs"))?;
+    let folder = workspace::target().join("dist");
+    fs::create_dir_all(&folder)?;
+    let tarball = folder.join(format!("{name}.tar.gz"));
+    pack(stage.path(), &name, &tarball)?;
+    let bytes = fs::read(&tarball)?;
+    println!("{}  {}", sums::sha256_hex(&bytes), tarball.display());
+    Ok(())
+}
+
+fn place(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        make_folder(folder)?;
+    }
+    fs::copy(from, to).with_context(|| format!("copying {}", from.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(mode))?;
+    Ok(())
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The documents, with the folders they lie in.
+fn place_docs(from: &Path, to: &Path) -> Result<()> {
+    make_folder(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        if path.is_dir() {
+            place_docs(&path, &to.join(name))?;
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            place(&path, &to.join(name), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// Packs `name` in `folder`: sorted, owned by root, every time that of the last commit, no time in the gzip head.
+fn pack(folder: &Path, name: &str, tarball: &Path) -> Result<()> {
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--create",
+        "--format=ustar",
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+    ]);
+    tar.arg(format!("--mtime=@{}", source_time()));
+    tar.args(["--use-compress-program", "gzip -9 -n"])
+        .arg("--file")
+        .arg(tarball);
+    tar.arg("--directory").arg(folder).arg(name);
+    run::command(&mut tar)
+}
+
+/// Seconds since 1970: `SOURCE_DATE_EPOCH`, else the time of the last commit, else 0.
+fn source_time() -> u64 {
+    let from_env = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let from_git = || {
+        let output = Command::new("git")
+            .args(["log", "-1", "--format=%ct"])
+            .current_dir(workspace::root())
+            .output()
+            .ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    from_env.or_else(from_git).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_packings_are_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pack_once = |number: u32| {
+            let stage = folder.path().join(number.to_string());
+            for name in ["b", "a", "c"] {
+                let source = folder.path().join("source");
+                fs::write(&source, name).unwrap();
+                place(&source, &stage.join("top").join(name), 0o644).unwrap();
+            }
+            let tarball = folder.path().join(format!("{number}.tar.gz"));
+            pack(&stage, "top", &tarball).unwrap();
+            fs::read(tarball).unwrap()
+        };
+        assert_eq!(pack_once(1), pack_once(2));
+    }
+}

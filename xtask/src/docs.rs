@@ -1,0 +1,87 @@
+//! `docs`: runs the commands that newcomers are told to type: those of the README, and those the server prints.
+
+mod first_start;
+mod readme;
+mod shell;
+
+use std::fs;
+use std::net::TcpListener;
+
+use anyhow::{Context, Result, ensure};
+use clap::CommandFactory as _;
+
+use self::shell::Shell;
+use crate::kit::build::{self, Profile};
+use crate::kit::workspace;
+
+/// Where a server listens that is told nothing.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9311";
+
+/// Run the README's commands and the curl lines of the first start
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Leave out `--release` of cargo commands, which then need no second build
+    #[arg(long)]
+    pub(crate) dev: bool,
+}
+
+/// # Errors
+/// A command that fails; the message names its line.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let file = workspace::root().join("README.md");
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let lines = readme::commands(&text).context("README.md")?;
+    ensure!(
+        !lines.is_empty(),
+        "README.md holds no `console` block with commands"
+    );
+    let binary = build::donjon(Profile::Dev, &[])?;
+    let mut shell = Shell::new(&binary)?;
+    let address = address(&mut shell)?;
+    for line in &lines {
+        println!("README.md:{}: $ {}", line.number, line.command);
+        let mut command = line.command.replace(DEFAULT_ADDRESS, &address);
+        if args.dev && command.starts_with("cargo ") {
+            command = command.replace(" --release", "");
+        }
+        play(&mut shell, &command)
+            .with_context(|| format!("README.md, line {}: {}", line.number, line.command))?;
+    }
+    shell.stop_servers()?;
+    first_start::check(&binary)?;
+    println!(
+        "{} commands of README.md and the lines of the first start work",
+        lines.len()
+    );
+    Ok(())
+}
+
+fn play(shell: &mut Shell, command: &str) -> Result<()> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    match words.as_slice() {
+        // This program itself: `test` runs this verb, so only the words are checked.
+        ["cargo", "xtask", words @ ..] => {
+            let words = std::iter::once(&"xtask").chain(words);
+            crate::Cli::command()
+                .try_get_matches_from(words)
+                .map(drop)
+                .context("no such verb or option")
+        }
+        words if words.contains(&"serve") => {
+            shell.stop_servers()?;
+            shell.serve(command.trim_end_matches('&')).map(drop)
+        }
+        _ => shell.run(command).map(drop),
+    }
+}
+
+/// The default address, or another one if that is taken on this machine.
+fn address(shell: &mut Shell) -> Result<String> {
+    if TcpListener::bind(DEFAULT_ADDRESS).is_ok() {
+        return Ok(DEFAULT_ADDRESS.to_owned());
+    }
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    println!("{DEFAULT_ADDRESS} is taken on this machine, so {address} stands in for it");
+    shell.env("DONJON_HTTP__LISTEN", &address);
+    Ok(address)
+}
