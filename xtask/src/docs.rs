@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let file = workspace::root().join("README.md");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let lines = readme::commands(&text).context("README.md")?;
+    let lines = readme::commands(&text);
     ensure!(
         !lines.is_empty(),
         "README.md holds no `console` block with commands"
@@ -67,11 +67,13 @@ fn play(shell: &mut Shell, command: &str) -> Result<()> {
                 .map(drop)
                 .context("no such verb or option")
         }
-        words if words.contains(&"serve") => {
-            shell.stop_servers()?;
-            shell.serve(command.trim_end_matches('&')).map(drop)
+        words if words.contains(&"serve") => shell.serve(command.trim_end_matches('&')).map(drop),
+        words => {
+            let output = shell.run(command)?;
+            let refused = words.first() == Some(&"curl") && output.contains("\"code\"");
+            ensure!(!refused, "the server refused: {output}");
+            Ok(())
         }
-        _ => shell.run(command).map(drop),
     }
 }
 

@@ -1,10 +1,8 @@
 //! Finds the commands of a Markdown file.
 //!
 //! In a fenced block marked `console`, lines that begin with `$ ` are commands; a line that ends in a backslash goes on in
-//! the next. Everything else in it is output, for readers. `no-run` after the language keeps a block from being run.
-//! Blocks of other shell languages must say `no-run`, so that no command goes unchecked by mistake.
-
-use anyhow::{Result, bail};
+//! the next. Everything else in it is output, for readers. Blocks of other languages (`sh`, `toml`) and those marked
+//! `console no-run` are shown only.
 
 /// A command and the line it stands in, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,21 +11,20 @@ pub(crate) struct Line {
     pub(crate) command: String,
 }
 
-/// # Errors
-/// A shell block that is neither `console` nor marked `no-run`.
-pub(crate) fn commands(markdown: &str) -> Result<Vec<Line>> {
+/// The commands to run, in order.
+pub(crate) fn commands(markdown: &str) -> Vec<Line> {
     let mut found = Vec::new();
     let mut block: Option<Block> = None;
     for (number, line) in (1..).zip(markdown.lines()) {
         let fence = line.trim_start().strip_prefix("```");
         match (&mut block, fence) {
-            (None, Some(info)) => block = Some(Block::open(info, number)?),
+            (None, Some(info)) => block = Some(Block::open(info)),
             (Some(_), Some(_)) => block = None,
             (Some(open), None) if open.runs => open.line(line, number, &mut found),
             _ => {}
         }
     }
-    Ok(found)
+    found
 }
 
 struct Block {
@@ -37,19 +34,11 @@ struct Block {
 }
 
 impl Block {
-    fn open(info: &str, number: usize) -> Result<Self> {
-        let words: Vec<&str> = info.split_whitespace().collect();
-        let language = words.first().copied().unwrap_or_default();
-        let shown_only = words.contains(&"no-run");
-        if matches!(language, "sh" | "bash" | "shell" | "shell-session") && !shown_only {
-            bail!(
-                "line {number}: mark this block `console`, with `$ ` before each command, or `{language} no-run`"
-            );
-        }
-        Ok(Self {
-            runs: language == "console" && !shown_only,
+    fn open(info: &str) -> Self {
+        Self {
+            runs: info.trim() == "console",
             goes_on: false,
-        })
+        }
     }
 
     fn line(&mut self, line: &str, number: usize, found: &mut Vec<Line>) {
@@ -81,18 +70,12 @@ mod tests {
 
     #[test]
     fn finds_commands_and_their_lines() {
-        let text = "# T\n```console\n$ a \\\n  b\noutput\n$ c\n```\n```console no-run\n$ d\n```\n```toml\n$ e\n```\n";
-        let found = commands(text).unwrap();
+        let text = "# T\n```console\n$ a \\\n  b\noutput\n$ c\n```\n```console no-run\n$ d\n```\n```sh\n$ d\n```\n```toml\n$ e\n```\n";
+        let found = commands(text);
         let line = |number, command: &str| Line {
             number,
             command: command.to_owned(),
         };
         assert_eq!(found, [line(3, "a \\\n  b"), line(6, "c")]);
-    }
-
-    #[test]
-    fn no_shell_block_goes_unchecked() {
-        assert!(commands("```sh\nrm -r x\n```\n").is_err());
-        assert!(commands("```sh no-run\nrm -r x\n```\n").unwrap().is_empty());
     }
 }
