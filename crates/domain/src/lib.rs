@@ -39,8 +39,8 @@ pub use id::{
 };
 pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};
 pub use list::{
-    Comparison, Direction, ListScope, Page, PageRequest, SecretFilter, SecretQuery, SecretSortKey,
-    Start, TimeBound,
+    Comparison, ContainerQuery, Direction, ListScope, OrderQuery, Page, PageRequest, SecretFilter,
+    SecretQuery, SecretSortKey, Start, TimeBound,
 };
 pub use order::{
     KeySpec, Order, OrderFailure, OrderResult, OrderState, OrderType, UnknownOrderType,

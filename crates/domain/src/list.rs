@@ -1,6 +1,8 @@
 //! What a list of secrets may be asked for.
 
-use crate::{ProjectId, SecretId, SecretType, Timestamp, UserId};
+use crate::{
+    ContainerId, ContainerType, OrderId, ProjectId, SecretId, SecretType, Timestamp, UserId,
+};
 
 /// A list of secrets: whose, which, in which order, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,22 +105,47 @@ pub enum Direction {
     Descending,
 }
 
-/// Which part of a list.
+/// A list of containers of a project, in the order of creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerQuery {
+    /// Whose containers.
+    pub project: ProjectId,
+    /// Pattern on the name, as in [`SecretFilter::name`].
+    pub name: Option<String>,
+    /// Exact type.
+    pub container_type: Option<ContainerType>,
+    /// Which part.
+    pub page: PageRequest<ContainerId>,
+}
+
+/// A list of orders of a project, in the order of creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderQuery {
+    /// Whose orders.
+    pub project: ProjectId,
+    /// A part of the text of [`crate::Order::meta`], without regard to ASCII
+    /// letter case.
+    pub meta: Option<String>,
+    /// Which part.
+    pub page: PageRequest<OrderId>,
+}
+
+/// Which part of a list of what has ids of the type `I`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
+pub struct PageRequest<I = SecretId> {
     /// Where the part starts.
-    pub start: Start,
+    pub start: Start<I>,
     /// The most items it has; at least 1.
     pub limit: u32,
 }
 
 /// Where a part of a list starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum Start<I = SecretId> {
     /// After this many items.
     Offset(u64),
-    /// After this secret; from the start where it is not in the list.
-    After(SecretId),
+    /// After this one; from the start where it is not in the list.
+    After(I),
 }
 
 /// A part of a list.

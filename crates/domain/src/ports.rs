@@ -7,18 +7,24 @@ mod crypto;
 mod repository;
 mod system;
 mod token_store;
+mod tx;
 
 use std::{future::Future, pin::Pin};
 
 pub use authenticator::{AuthError, AuthErrorKind, Authenticator, Credential};
 pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
 pub use repository::{
-    AclReads, AclWrites, ConsumerReads, ConsumerWrites, Health, KekReads, KekWrites, ReadJob,
-    ReadTx, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, SecretReads,
-    SecretWrites, TxError, UserMetadataReads, UserMetadataWrites, WriteJob, WriteTx,
+    Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,
+    TxError, WriteJob,
 };
 pub use system::{Clock, Entropy};
 pub use token_store::TokenStore;
+pub use tx::{
+    AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
+    KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, SecretReads,
+    SecretWrites, TransportKeyReads, TransportKeyWrites, UserMetadataReads, UserMetadataWrites,
+    WriteTx,
+};
 
 /// A boxed future, as the few async methods of ports return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,276 @@
+//! What a transaction can read and write, one pair of traits per aggregate.
+
+mod containers;
+mod orders;
+mod quotas;
+mod transport_keys;
+
+pub use containers::{ContainerReads, ContainerWrites};
+pub use orders::{OrderReads, OrderWrites};
+pub use quotas::{Counted, QuotaReads, QuotaWrites};
+pub use transport_keys::{TransportKeyReads, TransportKeyWrites};
+
+use crate::{
+    Acl, ContentType, Deployment, KekId, KekScope, MetadataKey, Page, PageRequest, ProjectId,
+    Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret, Timestamp,
+    UserMetadata, WrappedKek, ports::RepositoryError,
+};
+
+/// Reads of one snapshot.
+pub trait ReadTx: SecretReads + AclReads + ConsumerReads + UserMetadataReads + KekReads {}
+
+/// Reads and writes of one transaction.
+pub trait WriteTx:
+    ReadTx + SecretWrites + AclWrites + ConsumerWrites + UserMetadataWrites + KekWrites
+{
+}
+
+/// Reads of secrets. Expired secrets are returned by id; hiding them is a rule.
+pub trait SecretReads {
+    /// A secret and its ACL.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError>;
+
+    /// The sealed payload of a secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError>;
+
+    /// A part of a list of secrets that are not expired at `now`.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn list_secrets(
+        &mut self,
+        query: &SecretQuery,
+        now: Timestamp,
+    ) -> Result<Page<Secret>, RepositoryError>;
+
+    /// How many secrets of the project are not expired at `now`.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn count_secrets(
+        &mut self,
+        project: &ProjectId,
+        now: Timestamp,
+    ) -> Result<u64, RepositoryError>;
+}
+
+/// Reads of ACLs.
+pub trait AclReads {
+    /// The ACL of a secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn secret_acl(&mut self, id: SecretId) -> Result<Option<Acl>, RepositoryError>;
+}
+
+/// Reads of consumers.
+pub trait ConsumerReads {
+    /// All consumers of a secret, in the order of registration.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn secret_consumers(
+        &mut self,
+        secret: SecretId,
+    ) -> Result<Vec<StoredConsumer>, RepositoryError>;
+
+    /// A part of them.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn list_secret_consumers(
+        &mut self,
+        secret: SecretId,
+        page: PageRequest,
+    ) -> Result<Page<StoredConsumer>, RepositoryError>;
+
+    /// The registration of exactly this consumer on this secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn find_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &SecretConsumer,
+    ) -> Result<Option<StoredConsumer>, RepositoryError>;
+}
+
+/// Reads of user metadata.
+pub trait UserMetadataReads {
+    /// All user metadata of a secret; empty where there is none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn user_metadata(&mut self, secret: SecretId) -> Result<UserMetadata, RepositoryError>;
+
+    /// The value under one key, which is compared with regard to case.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+    ) -> Result<Option<String>, RepositoryError>;
+}
+
+/// Reads of keys and of the installation.
+pub trait KekReads {
+    /// The installation; `None` in a new database.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn deployment(&mut self) -> Result<Option<Deployment>, RepositoryError>;
+
+    /// The active KEK of a scope.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn active_kek(&mut self, scope: &KekScope) -> Result<Option<WrappedKek>, RepositoryError>;
+
+    /// A KEK by id.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError>;
+}
+
+/// Writes of secrets. Whatever adds to a secret that is not there, here and in
+/// the other aggregates, fails with [`crate::ports::RepositoryErrorKind::Internal`]: the job
+/// has to look first.
+pub trait SecretWrites {
+    /// Adds a secret, with its payload where it has one. `payload` is there
+    /// exactly when `secret.content_type` is.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
+    /// [`crate::ports::RepositoryErrorKind::Internal`] where the KEK of the payload is not
+    /// stored yet; else as storage fails.
+    fn insert_secret(
+        &mut self,
+        secret: &Secret,
+        payload: Option<&Sealed>,
+    ) -> Result<(), RepositoryError>;
+
+    /// Adds the payload of a secret that has none, and its type.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where it has one;
+    /// [`crate::ports::RepositoryErrorKind::Internal`] where the KEK of the payload is not
+    /// stored yet; else as storage fails.
+    fn set_payload(
+        &mut self,
+        id: SecretId,
+        content_type: ContentType,
+        payload: &Sealed,
+        updated: Timestamp,
+    ) -> Result<(), RepositoryError>;
+
+    /// Sets the time of the last change.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn touch_secret(&mut self, id: SecretId, updated: Timestamp) -> Result<(), RepositoryError>;
+
+    /// Removes a secret and all that belongs to it: payload, ACL, consumers,
+    /// user metadata. `false` where there was none. Ciphertext is gone from
+    /// the database file with this transaction.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError>;
+}
+
+/// Writes of ACLs.
+pub trait AclWrites {
+    /// Sets the whole ACL of a secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn put_secret_acl(&mut self, id: SecretId, acl: &Acl) -> Result<(), RepositoryError>;
+
+    /// Removes the ACL of a secret; no error where there is none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_secret_acl(&mut self, id: SecretId) -> Result<(), RepositoryError>;
+}
+
+/// Writes of consumers.
+pub trait ConsumerWrites {
+    /// Adds a registration.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the secret has an equal one.
+    fn insert_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &StoredConsumer,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes the registration of this consumer; `false` where there is none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_secret_consumer(
+        &mut self,
+        secret: SecretId,
+        consumer: &SecretConsumer,
+    ) -> Result<bool, RepositoryError>;
+}
+
+/// Writes of user metadata.
+pub trait UserMetadataWrites {
+    /// Replaces all user metadata of a secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn replace_user_metadata(
+        &mut self,
+        secret: SecretId,
+        metadata: &UserMetadata,
+    ) -> Result<(), RepositoryError>;
+
+    /// Sets one value, whether or not the key is there.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn put_user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+        value: &str,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes one key; no error where it is not there.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_user_metadatum(
+        &mut self,
+        secret: SecretId,
+        key: &MetadataKey,
+    ) -> Result<(), RepositoryError>;
+}
+
+/// Writes of keys and of the installation.
+pub trait KekWrites {
+    /// Writes the row of a new installation.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where there is one.
+    fn insert_deployment(&mut self, deployment: &Deployment) -> Result<(), RepositoryError>;
+
+    /// Adds a KEK.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where its scope has an active one
+    /// and this is active, or has its generation.
+    fn insert_kek(&mut self, kek: &WrappedKek) -> Result<(), RepositoryError>;
+}

@@ -1,0 +1,152 @@
+//! Containers, their entries, ACLs and consumers.
+
+use crate::{
+    Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Page,
+    PageRequest, StoredContainer, StoredContainerConsumer, Timestamp, ports::RepositoryError,
+};
+
+/// Reads of containers.
+pub trait ContainerReads {
+    /// A container and its ACL.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn container(&mut self, id: ContainerId) -> Result<Option<StoredContainer>, RepositoryError>;
+
+    /// The entries of a container, sorted by name (those without one first),
+    /// then by when they were added. Entries leave with their secret; expired
+    /// secrets stay.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn container_entries(
+        &mut self,
+        id: ContainerId,
+    ) -> Result<Vec<ContainerEntry>, RepositoryError>;
+
+    /// A part of the list of containers of a project, in the order of creation.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn list_containers(
+        &mut self,
+        query: &ContainerQuery,
+    ) -> Result<Page<Container>, RepositoryError>;
+
+    /// All consumers of a container, sorted by name, then by when they were
+    /// registered.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn container_consumers(
+        &mut self,
+        id: ContainerId,
+    ) -> Result<Vec<StoredContainerConsumer>, RepositoryError>;
+
+    /// A part of them.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn list_container_consumers(
+        &mut self,
+        id: ContainerId,
+        page: PageRequest,
+    ) -> Result<Page<StoredContainerConsumer>, RepositoryError>;
+
+    /// The registration of exactly this consumer on this container.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn find_container_consumer(
+        &mut self,
+        id: ContainerId,
+        consumer: &ContainerConsumer,
+    ) -> Result<Option<StoredContainerConsumer>, RepositoryError>;
+}
+
+/// Writes of containers. What names a container that is not there is
+/// [`crate::ports::RepositoryErrorKind::Internal`], unless it says otherwise.
+pub trait ContainerWrites {
+    /// Adds a container with its entries, whose secrets are there.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
+    /// else as storage fails.
+    fn insert_container(
+        &mut self,
+        container: &Container,
+        entries: &[ContainerEntry],
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes a container, its entries, ACL and consumers, not its secrets.
+    /// `false` where there was none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_container(&mut self, id: ContainerId) -> Result<bool, RepositoryError>;
+
+    /// Sets the time of the last change.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn touch_container(
+        &mut self,
+        id: ContainerId,
+        updated: Timestamp,
+    ) -> Result<(), RepositoryError>;
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where an equal one is
+    /// there; else as storage fails.
+    fn insert_container_entry(
+        &mut self,
+        id: ContainerId,
+        entry: &ContainerEntry,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes an entry; `false` where it is not there. A name has to be equal,
+    /// and an absent one is equal to an absent one only.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_container_entry(
+        &mut self,
+        id: ContainerId,
+        entry: &ContainerEntry,
+    ) -> Result<bool, RepositoryError>;
+
+    /// Sets the whole ACL of a container.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn put_container_acl(&mut self, id: ContainerId, acl: &Acl) -> Result<(), RepositoryError>;
+
+    /// Removes the ACL of a container; no error where there is none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_container_acl(&mut self, id: ContainerId) -> Result<(), RepositoryError>;
+
+    /// Adds a registration.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the container has
+    /// an equal one; else as storage fails.
+    fn insert_container_consumer(
+        &mut self,
+        id: ContainerId,
+        consumer: &StoredContainerConsumer,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes the registration of this consumer; `false` where there is none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_container_consumer(
+        &mut self,
+        id: ContainerId,
+        consumer: &ContainerConsumer,
+    ) -> Result<bool, RepositoryError>;
+}

@@ -1,0 +1,52 @@
+//! Orders.
+
+use crate::{Order, OrderId, OrderQuery, OrderState, Page, Timestamp, ports::RepositoryError};
+
+/// Reads of orders.
+pub trait OrderReads {
+    /// An order.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn order(&mut self, id: OrderId) -> Result<Option<Order>, RepositoryError>;
+
+    /// A part of the list of orders of a project, in the order of creation.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn list_orders(&mut self, query: &OrderQuery) -> Result<Page<Order>, RepositoryError>;
+
+    /// Up to `limit` orders of any project that are pending, oldest first.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn pending_orders(&mut self, limit: u32) -> Result<Vec<Order>, RepositoryError>;
+}
+
+/// Writes of orders.
+pub trait OrderWrites {
+    /// Adds an order.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
+    /// else as storage fails.
+    fn insert_order(&mut self, order: &Order) -> Result<(), RepositoryError>;
+
+    /// Ends a pending order, and removes its passphrase.
+    ///
+    /// # Errors
+    /// [`crate::ports::RepositoryErrorKind::Internal`] where there is no such
+    /// order; else as storage fails.
+    fn end_order(
+        &mut self,
+        id: OrderId,
+        state: &OrderState,
+        updated: Timestamp,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes an order, not what it made. `false` where there was none.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn delete_order(&mut self, id: OrderId) -> Result<bool, RepositoryError>;
+}
