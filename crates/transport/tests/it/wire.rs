@@ -1,0 +1,162 @@
+//! What an ordinary answer looks like on the wire.
+
+use std::time::Duration;
+
+use donjon_transport::Limits;
+
+use crate::support::{TestServer, get, post};
+
+#[tokio::test]
+async fn lengths_are_told() {
+    let server = TestServer::start(Limits::default()).await;
+    let answer = server.get("/hello").await;
+    assert_eq!((answer.status, answer.text()), (200, "GET /hello"));
+    assert_eq!(answer.header("content-length"), Some("10"));
+    assert!(answer.header("date").is_some());
+    assert_eq!(answer.header("connection"), None);
+
+    let empty = server.get("/empty").await;
+    assert_eq!(
+        (empty.status, empty.header("content-length")),
+        (200, Some("0"))
+    );
+
+    let no_content = server.get("/no-content").await;
+    assert_eq!(
+        (no_content.status, no_content.header("content-length")),
+        (204, None)
+    );
+    assert_eq!(no_content.header("transfer-encoding"), None);
+}
+
+#[tokio::test]
+async fn head_has_the_length_but_no_body() {
+    let server = TestServer::start(Limits::default()).await;
+    let mut raw = server.connect().await;
+    raw.send("HEAD /hello HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .await;
+    let bytes = raw.rest(Duration::from_secs(2)).await.unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(text.contains("content-length: 11\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn every_method_and_path_arrives_unchanged() {
+    let server = TestServer::start(Limits::default()).await;
+    let mut raw = server.connect().await;
+    for method in [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get",
+    ] {
+        for path in [
+            "/",
+            "//v1/secrets",
+            "/a%20b",
+            "/%2F%2e%2E/x",
+            "/a/../b",
+            "/%7Bid%7D",
+            "/;x,y",
+        ] {
+            raw.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
+                .await;
+            let answer = raw.answer().await.unwrap();
+            assert_eq!(answer.text(), format!("{method} {path}"));
+        }
+    }
+    raw.send("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert_eq!(raw.answer().await.unwrap().text(), "OPTIONS *");
+    raw.send("GET http://test/x HTTP/1.1\r\nHost: test\r\n\r\n")
+        .await;
+    assert_eq!(raw.answer().await.unwrap().text(), "GET /x");
+    raw.send("GET /upgrade HTTP/1.1\r\nHost: test\r\nUpgrade: h2c\r\n\r\n")
+        .await;
+    assert_eq!(raw.answer().await.unwrap().text(), "GET /upgrade");
+    raw.send(get("/after")).await;
+    assert_eq!(raw.answer().await.unwrap().text(), "GET /after");
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = TestServer::start(Limits::default()).await;
+    let mut raw = server.connect().await;
+    let requests: Vec<_> = (0..50).map(|number| get(&format!("/{number}"))).collect();
+    raw.send(requests.concat()).await;
+    for number in 0..50 {
+        assert_eq!(raw.answer().await.unwrap().text(), format!("GET /{number}"));
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_read_whole_or_cut() {
+    let server = TestServer::start(Limits::default()).await;
+    for path in ["/count", "/count-elsewhere"] {
+        let mut raw = server.connect().await;
+        raw.send(post(path, "12345")).await;
+        assert_eq!(raw.answer().await.unwrap().text(), "5");
+        raw.send(post(path, &"x".repeat(100_000))).await;
+        assert_eq!(raw.answer().await.unwrap().text(), "100000");
+
+        let chunk = format!("c350\r\n{}\r\n", "x".repeat(50_000));
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        raw.send(format!("{head}{chunk}{chunk}0\r\n\r\n")).await;
+        let answer = raw.answer().await.unwrap();
+        assert_eq!(
+            (answer.text(), answer.header("connection")),
+            ("100000", Some("close"))
+        );
+
+        let mut raw = server.connect().await;
+        raw.send(format!("{head}{chunk}{chunk}1\r\nx\r\n0\r\n\r\n"))
+            .await;
+        assert_eq!(raw.answer().await.unwrap().status, 413);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_is_not_lost() {
+    let server = TestServer::start(Limits::default()).await;
+    // More than the socket buffers hold: the server closes while the client is still sending.
+    let body = "x".repeat(900_000);
+    for path in ["/unread", "/count"] {
+        for _ in 0..20 {
+            let mut raw = server.connect().await;
+            raw.send(post(path, &body)).await;
+            assert_eq!(raw.answer().await.expect("no answer").status, 413);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_expects_continue_is_spared_the_body() {
+    let server = TestServer::start(Limits::default()).await;
+    let head = |bytes: usize| {
+        format!(
+            "POST /count HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {bytes}\r\n\r\n"
+        )
+    };
+    let mut raw = server.connect().await;
+    raw.send(head(5)).await;
+    assert_eq!(raw.answer().await.unwrap().status, 100);
+    raw.send("12345").await;
+    assert_eq!(raw.answer().await.unwrap().text(), "5");
+    raw.send(head(100_001)).await;
+    assert_eq!(
+        raw.answer().await.unwrap().status,
+        413,
+        "refused before any byte was sent"
+    );
+}
+
+#[tokio::test]
+async fn http_1_0_is_served_and_closed() {
+    let server = TestServer::start(Limits::default()).await;
+    let mut raw = server.connect().await;
+    raw.send("GET /old HTTP/1.0\r\n\r\n").await;
+    let text = String::from_utf8(raw.rest(Duration::from_secs(2)).await.unwrap()).unwrap();
+    assert!(
+        text.starts_with("HTTP/1.0 200 OK\r\n") && text.ends_with("GET /old"),
+        "{text}"
+    );
+}
