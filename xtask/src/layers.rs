@@ -24,6 +24,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ),
     ("donjon-domain", &[]),
     ("donjon-envelope", &[]),
+    ("donjon-oslo-policy", &[]),
     (
         "donjon-server",
         &[
