@@ -1,2 +1,59 @@
-//! The donjon server binary.
-fn main() {}
+//! The `donjon` program: reads the configuration, makes or opens the data
+//! folder, plugs the adapters together and runs the server.
+//!
+//! May import: every crate of the workspace but the test kit. Deliberately
+//! absent: rules, SQL, cryptography, HTTP; each has a crate of its own.
+//!
+//! Suggested reading order: `cli`, `config`, `data_dir`, `assembly`, then
+//! `commands`, one module for each verb.
+
+mod cli;
+mod config;
+
+mod admin;
+mod data_dir;
+mod duration;
+mod exit;
+mod hardening;
+mod logging;
+mod notify;
+mod signals;
+mod system;
+mod welcome;
+
+mod commands;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{CommandFactory, Parser};
+
+use crate::{
+    cli::{Cli, Verb},
+    exit::{Exit, Failure, OrExit},
+};
+
+fn main() -> ExitCode {
+    let ended = run(Cli::parse());
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            // Nobody is left to tell where stderr is gone.
+            drop(writeln!(std::io::stderr(), "donjon: {failure}"));
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    hardening::harden().or_exit(Exit::Other)?;
+    match cli.verb {
+        None => print_help(),
+        Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
+        Some(_) => Ok(Exit::Other),
+    }
+}
+
+fn print_help() -> Result<Exit, Failure> {
+    Cli::command().print_long_help().or_exit(Exit::Other)?;
+    Ok(Exit::Good)
+}

@@ -1,0 +1,115 @@
+//! What the operator does beside the API: making, listing and revoking tokens.
+//!
+//! [`Admin`] does it. A running server offers it on a socket in the data folder
+//! ([`socket`]), one request and one answer a connection, each one line of JSON;
+//! where no server runs, the command line calls it on the opened folder.
+
+pub(crate) mod client;
+mod protocol;
+pub(crate) mod socket;
+
+use std::{fmt, sync::Arc};
+
+use donjon_auth_local::{NewToken, Tokens};
+use donjon_domain::{
+    ProjectId, TokenId, TokenRow, UserId,
+    ports::{Clock, RepositoryError},
+};
+
+pub(crate) use self::protocol::{NewTokenRequest, Request, Response, SecretText, TokenView};
+
+/// Does what requests ask for.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Admin {
+    pub(crate) async fn handle(&self, request: Request) -> Response {
+        let outcome = match request {
+            Request::TokenCreate(new) => self.create(new).await,
+            Request::TokenList {} => self.list().await,
+            Request::TokenRevoke { id } => self.revoke(&id).await,
+        };
+        outcome.unwrap_or_else(|refusal| refusal)
+    }
+
+    async fn create(&self, new: NewTokenRequest) -> Result<Response, Response> {
+        new.check().map_err(refused)?;
+        let lasts = |seconds| self.clock.now().plus_seconds(seconds);
+        let issued = self.tokens.issue(NewToken {
+            user: UserId::new(new.user.as_ref().unwrap_or(&new.project).as_str()),
+            project: ProjectId::new(new.project),
+            roles: if new.roles.is_empty() {
+                ROLES_DEFAULT.map(str::to_owned).to_vec()
+            } else {
+                new.roles
+            },
+            expires: new.expires_s.map(lasts),
+        });
+        let issued = issued.await.map_err(failed)?;
+        Ok(Response::TokenCreated {
+            id: issued.id.to_string(),
+            token: SecretText::from_utf8(&issued.token),
+        })
+    }
+
+    async fn list(&self) -> Result<Response, Response> {
+        let rows = self.tokens.list().await.map_err(failed)?;
+        let tokens = rows.iter().map(TokenView::from_row).collect();
+        Ok(Response::Tokens { tokens })
+    }
+
+    async fn revoke(&self, id: &str) -> Result<Response, Response> {
+        let parsed = TokenId::parse(id);
+        let parsed = parsed.map_err(|error| refused(format!("{id:?} is no token id: {error}")))?;
+        match self.tokens.revoke(parsed).await {
+            Ok(true) => Ok(Response::TokenRevoked {}),
+            Ok(false) => Err(refused(format!("there is no token {id}"))),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+fn refused(message: impl Into<String>) -> Response {
+    Response::Refused {
+        message: message.into(),
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
+fn failed(error: RepositoryError) -> Response {
+    let source = std::error::Error::source(&error);
+    let cause = source.map_or_else(String::new, |source| format!(": {source}"));
+    Response::Failed {
+        message: format!("{error}{cause}"),
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+impl TokenView {
+    fn from_row(row: &TokenRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            project: row.project.to_string(),
+            user: row.user.to_string(),
+            roles: row.roles.clone(),
+            expires: row.expires.map(|at| format!("{at}Z")),
+            last_used: row.last_used.map(|at| format!("{at}Z")),
+        }
+    }
+}
+
+const ROLES_DEFAULT: [&str; 2] = ["member", "reader"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What is said on the admin socket.
+
+use std::fmt;
+
+use donjon_domain::SecretBytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+/// What an operator asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    TokenCreate(NewTokenRequest),
+    TokenList {},
+    TokenRevoke { id: String },
+}
+
+/// Whom a new token is for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTokenRequest {
+    pub(crate) project: String,
+    /// Without one the token's user is named like the project.
+    pub(crate) user: Option<String>,
+    /// Without any: member and reader.
+    pub(crate) roles: Vec<String>,
+    /// Seconds from now; without them it is valid for ever.
+    pub(crate) expires_s: Option<i64>,
+}
+
+/// What comes of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub(crate) enum Response {
+    TokenCreated {
+        id: String,
+        token: SecretText,
+    },
+    Tokens {
+        tokens: Vec<TokenView>,
+    },
+    TokenRevoked {},
+    /// The request makes no sense.
+    Refused {
+        message: String,
+    },
+    /// Storage failed.
+    Failed {
+        message: String,
+    },
+}
+
+/// A token as the operator sees it. Times are in UTC.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TokenView {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    pub(crate) user: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) expires: Option<String>,
+    pub(crate) last_used: Option<String>,
+}
+
+/// A text that nobody else may see; wiped when dropped.
+pub(crate) struct SecretText(Zeroizing<String>);
+
+impl NewTokenRequest {
+    /// # Errors
+    /// A text for the operator: which name, and what is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check_name("project", &self.project)?;
+        self.user
+            .as_deref()
+            .map_or(Ok(()), |user| check_name("user", user))?;
+        for role in &self.roles {
+            check_name("role", role)?;
+            if role.contains(',') || role.contains(char::is_whitespace) {
+                return Err(format!(
+                    "role {role:?} has a comma or a blank in it; name each role by itself"
+                ));
+            }
+        }
+        match self.expires_s {
+            Some(seconds) if !(1..=EXPIRES_S_MAX).contains(&seconds) => {
+                Err("a token lasts from one second to a hundred years".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Names stand in logs and lists, one a line.
+fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let chars = name.chars().count();
+    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.contains(char::is_control) {
+        Ok(())
+    } else {
+        Err(format!(
+            "a {what} has 1 to {NAME_CHARS_MAX} characters, and no control characters"
+        ))
+    }
+}
+
+// === impl SecretText ===
+
+impl SecretText {
+    /// Tokens are ASCII.
+    pub(super) fn from_utf8(bytes: &SecretBytes) -> Self {
+        Self(Zeroizing::new(
+            String::from_utf8_lossy(bytes.expose()).into_owned(),
+        ))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretText({} bytes)", self.0.len())
+    }
+}
+
+const NAME_CHARS_MAX: usize = 255;
+const EXPIRES_S_MAX: i64 = 100 * 365 * 86_400;

@@ -1,0 +1,203 @@
+//! Builds the adapters and takes an installation into use: the root key is the
+//! right one, the installation's row and the first token are there.
+
+use std::{fmt, sync::Arc};
+
+use anyhow::anyhow;
+use donjon_app::{App, Policy, Ports, Startup};
+use donjon_auth_local::{NewToken, NoAuth, Tokens};
+use donjon_crypto_software::{RootKey, SoftwareCrypto};
+use donjon_domain::{
+    Deployment, ProjectId, ServerKey, UserId,
+    ports::{
+        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
+        Repository, RepositoryError, RepositoryExt,
+    },
+};
+use donjon_storage_sqlite::SqliteRepository;
+
+use crate::{
+    config::{AuthMode, RootKeyFiles, Settings},
+    data_dir::{DataDir, Stage},
+    exit::{Exit, Failure, OrExit},
+    system::{OsEntropy, SystemClock},
+};
+
+/// The adapters of a data folder, in use.
+#[derive(Clone)]
+pub(crate) struct Installation {
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    crypto: Arc<dyn CryptoPlugin>,
+    storage: Arc<SqliteRepository>,
+}
+
+impl Installation {
+    /// Opens a data folder, and completes a new one: afterwards it is whole.
+    ///
+    /// # Errors
+    /// [`Exit::RootKey`] where the root key cannot be used or is another one;
+    /// [`Exit::Storage`] where the database cannot; [`Exit::DataFolder`] where
+    /// files cannot be written, or the database holds no installation.
+    pub(crate) async fn open(settings: &Settings, data: &mut DataDir) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        data.begin(&settings.root_key, &*entropy)?;
+        let crypto = Arc::new(load_root_keys(&settings.root_key, &entropy)?);
+        let storage = open_storage(data).await?;
+        let repository: Arc<dyn Repository> = storage.clone();
+        if data.stage() == Stage::Whole {
+            require_deployment(&*repository, data).await?;
+        }
+        let startup = Startup {
+            repository: &*repository,
+            crypto: &*crypto,
+            clock: &*clock,
+            entropy: &*entropy,
+        };
+        startup.adopt_or_create().await.map_err(exit_of)?;
+        let hash_key = startup.server_key(ServerKey::TokenHash).await;
+        let tokens = Tokens::new(
+            storage.clone(),
+            &hash_key.map_err(exit_of)?,
+            clock.clone(),
+            entropy.clone(),
+        );
+        let installation = Self {
+            tokens: Arc::new(tokens.or_exit(Exit::Storage)?),
+            repository,
+            clock,
+            entropy,
+            crypto,
+            storage,
+        };
+        if data.stage() != Stage::Whole {
+            installation.make_first_token(data).await?;
+            data.finish()?;
+        }
+        Ok(installation)
+    }
+
+    /// The use cases on top of the adapters.
+    pub(crate) fn app(&self) -> App {
+        App::new(Ports {
+            repository: Arc::clone(&self.repository),
+            crypto: Arc::clone(&self.crypto),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            policy: Policy::secure_rbac(),
+        })
+    }
+
+    pub(crate) fn authenticator(&self, mode: AuthMode) -> Arc<dyn Authenticator> {
+        match mode {
+            AuthMode::Tokens => self.tokens.clone(),
+            AuthMode::NoAuth => Arc::new(NoAuth),
+        }
+    }
+
+    /// Stores when tokens were last used. What cannot be stored now is stored
+    /// next time.
+    pub(crate) async fn flush_uses(&self) {
+        if let Err(error) = self.tokens.flush_uses().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "last uses of tokens are not stored"
+            );
+        }
+    }
+
+    /// Stores what is left to store and closes the database.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`] where storage had stopped, or does not close.
+    pub(crate) async fn close(self) -> Result<Exit, Failure> {
+        if self.repository.health() == Health::Stopped {
+            let stopped = anyhow!("storage has stopped; its last error is in the log");
+            return Err(Failure::new(Exit::Storage, stopped));
+        }
+        self.flush_uses().await;
+        self.storage.close().await.or_exit(Exit::Storage)?;
+        Ok(Exit::Good)
+    }
+
+    /// Whatever an interrupted start left is worth nothing: nobody has seen it.
+    async fn make_first_token(&self, data: &DataDir) -> Result<(), Failure> {
+        for left in self.tokens.list().await.or_exit(Exit::Storage)? {
+            self.tokens.revoke(left.id).await.or_exit(Exit::Storage)?;
+        }
+        let issued = self.tokens.issue(NewToken {
+            project: ProjectId::new("default"),
+            user: UserId::new("admin"),
+            roles: ["admin", "member", "reader"].map(str::to_owned).to_vec(),
+            expires: None,
+        });
+        let issued = issued.await.or_exit(Exit::Storage)?;
+        data.write_first_token(issued.token.expose())
+    }
+}
+
+fn load_root_keys(
+    files: &RootKeyFiles,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<SoftwareCrypto, Failure> {
+    let current = RootKey::from_file(&files.current).or_exit(Exit::RootKey)?;
+    let previous = files.previous.as_deref().map(RootKey::from_file);
+    let previous = previous.transpose().or_exit(Exit::RootKey)?;
+    Ok(SoftwareCrypto::new(current, previous, Arc::clone(entropy)))
+}
+
+async fn open_storage(data: &DataDir) -> Result<Arc<SqliteRepository>, Failure> {
+    todo!()
+}
+
+/// A folder that is whole has an installation in its database; one without
+/// lost it, and a new one in its place would hide that.
+async fn require_deployment(repository: &dyn Repository, data: &DataDir) -> Result<(), Failure> {
+    let found: Result<Option<Deployment>, RepositoryError> = repository
+        .read_with(Reading::Point, |tx| tx.deployment())
+        .await;
+    match found.or_exit(Exit::Storage)? {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(
+            Exit::DataFolder,
+            anyhow!(
+                "{}: the database is empty, though its folder was in use before; put it back from a backup",
+                data.database().display()
+            ),
+        )),
+    }
+}
+
+/// Tells a wrong root key from failing storage.
+fn exit_of(error: donjon_app::Error) -> Failure {
+    let mut source = std::error::Error::source(&error);
+    let mut is_root_key = false;
+    while let Some(cause) = source {
+        if let Some(crypto) = cause.downcast_ref::<CryptoError>() {
+            is_root_key = is_about_the_root_key(crypto.kind());
+        }
+        source = cause.source();
+    }
+    let exit = if is_root_key {
+        Exit::RootKey
+    } else {
+        Exit::Storage
+    };
+    Failure::new(exit, error)
+}
+
+fn is_about_the_root_key(kind: CryptoErrorKind) -> bool {
+    matches!(
+        kind,
+        CryptoErrorKind::WrongRootKey { .. } | CryptoErrorKind::UnknownRootKey(_)
+    )
+}
+
+impl fmt::Debug for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Installation").finish_non_exhaustive()
+    }
+}

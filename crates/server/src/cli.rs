@@ -1,0 +1,268 @@
+//! The command line. Every verb explains itself with `--help` and examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A key manager: stores secrets, and gives them back to who may have them.
+///
+/// Speaks the REST API of OpenStack Barbican, keeps everything in one folder,
+/// and seals every payload under a root key.
+#[derive(Debug, Parser)]
+#[command(name = "donjon", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Serve the API
+    ///
+    /// Makes the data folder, a root key and a first token where there is
+    /// nothing yet, and says how to use them. SIGTERM and SIGINT finish the
+    /// requests in flight and stop; SIGHUP reads the TLS files again.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Make the data folder, a root key and a first token, and stop
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Place),
+    /// Create, list and revoke tokens
+    ///
+    /// Talks to the running server; where none runs, works on the data folder.
+    #[command(subcommand, after_help = TOKEN_EXAMPLES)]
+    Token(Token),
+    /// Look at the configuration
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(Config),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Place {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data folder [default: ./donjon-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// File with the root key [default: root.key in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key: Option<PathBuf>,
+}
+
+/// What of the configuration has a flag.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Overrides {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address to listen on: IP:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:9311]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Who is believed: tokens, or noauth (anybody who can connect) [default: tokens]
+    #[arg(long, value_name = "MODE", value_delimiter = ',')]
+    pub(crate) auth: Vec<String>,
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    /// Let --auth noauth listen beyond this machine: whoever reaches the port reads and deletes everything
+    #[arg(long)]
+    pub(crate) danger_noauth_on_any_address: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token and print it, once
+    #[command(after_help = TOKEN_CREATE_EXAMPLES)]
+    Create(TokenCreate),
+    /// List tokens: id, project, user, roles, expiry, last use
+    #[command(after_help = TOKEN_LIST_EXAMPLES)]
+    List(Place),
+    /// End a token; the next request with it is refused
+    #[command(after_help = TOKEN_REVOKE_EXAMPLES)]
+    Revoke(TokenRevoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreate {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Project whose secrets the token reaches
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: String,
+    /// User who holds the token, and will own what it creates [default: named like the project]
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Role of the holder; may be repeated [default: member and reader]
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
+    /// When the token ends, from now: a number and s, m, h, d or w [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenRevoke {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Id of the token, from `donjon token list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check the configuration and print what is in force, and where each value comes from
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Check(Overrides),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  donjon serve
+  donjon token create --project web --expires 30d
+  donjon serve --help";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  donjon serve
+  donjon serve --config /etc/donjon/donjon.toml
+  donjon serve --data-dir /var/lib/donjon --listen 127.0.0.1:9311 --listen unix:/run/donjon/api.sock
+  donjon serve --auth noauth --listen 127.0.0.1:9312 --data-dir ./trial
+
+Every setting can stand in the file or in the environment too:
+  DONJON_HTTP__LISTEN=127.0.0.1:9311,[::1]:9311 donjon serve
+
+Exit codes: 0 stopped, 1 other, 2 configuration, 3 root key, 4 data folder, 75 storage.";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  donjon init
+  donjon init --data-dir /var/lib/donjon
+  donjon init --data-dir /var/lib/donjon --root-key /etc/donjon/root.key";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  donjon token create --project web
+  donjon token list
+  donjon token revoke 7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
+
+const TOKEN_CREATE_EXAMPLES: &str = "\
+Examples:
+  donjon token create --project web
+  donjon token create --project web --user deploy --role member --expires 30d
+  donjon token create --project web --role reader --data-dir /var/lib/donjon > token";
+
+const TOKEN_LIST_EXAMPLES: &str = "\
+Examples:
+  donjon token list
+  donjon token list --data-dir /var/lib/donjon";
+
+const TOKEN_REVOKE_EXAMPLES: &str = "\
+Examples:
+  donjon token revoke 7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  donjon config check
+  donjon config check --config /etc/donjon/donjon.toml
+  DONJON_LOG__LEVEL=debug donjon config check";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_is_no_error() {
+        assert!(parse("donjon").unwrap().verb.is_none());
+    }
+
+    #[test]
+    fn flags_of_serve() {
+        let line = "donjon serve --listen 127.0.0.1:1 --listen unix:/s --auth tokens,noauth \
+                    --log-format json --data-dir d --root-key k --config c";
+        let Some(Verb::Serve(serve)) = parse(line).unwrap().verb else {
+            panic!("not serve");
+        };
+        let Overrides {
+            place,
+            listen,
+            auth,
+            log_format,
+        } = serve.overrides;
+        assert_eq!(listen, ["127.0.0.1:1", "unix:/s"]);
+        assert_eq!(auth, ["tokens", "noauth"]);
+        assert_eq!(log_format, Some(LogFormat::Json));
+        assert_eq!(place.data_dir, Some("d".into()));
+        assert_eq!(place.root_key, Some("k".into()));
+        assert_eq!(place.config, Some("c".into()));
+        assert!(!serve.danger_noauth_on_any_address);
+    }
+
+    #[test]
+    fn a_token_needs_a_project() {
+        assert!(parse("donjon token create").is_err());
+        assert!(parse("donjon token create --project p --role a --role b").is_ok());
+        assert!(parse("donjon token revoke").is_err());
+    }
+
+    /// Every verb, down to the leaves.
+    fn verbs(command: &clap::Command) -> Vec<clap::Command> {
+        let inner = command
+            .get_subcommands()
+            .filter(|verb| verb.get_name() != "help");
+        let mut all = vec![command.clone()];
+        all.extend(inner.flat_map(verbs));
+        all
+    }
+
+    #[test]
+    fn every_verb_has_examples_that_parse() {
+        for verb in verbs(&Cli::command()) {
+            let help = verb
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let examples: Vec<&str> = help
+                .lines()
+                .filter_map(|line| {
+                    line.split_once("donjon ").filter(|(before, _)| {
+                        before.trim().is_empty() || before.trim().starts_with("DONJON_")
+                    })
+                })
+                .map(|(_, rest)| rest.split('>').next().unwrap_or(rest))
+                .collect();
+            assert!(!examples.is_empty(), "{}", verb.get_name());
+            for example in examples {
+                let parsed = parse(&format!("donjon {example}"));
+                let shows_help = example.ends_with("--help");
+                assert_eq!(parsed.is_ok(), !shows_help, "{example}");
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The verbs of the command line, one module each.
+
+mod check;
+
+pub(crate) use self::check::check;

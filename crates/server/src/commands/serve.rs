@@ -1,0 +1,247 @@
+//! `donjon serve`.
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use donjon_api::{Api, ApiConfig, ApiParts};
+use donjon_transport::{Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    admin::{Admin, socket::AdminSocket},
+    assembly::Installation,
+    cli,
+    config::{AuthMode, Config, LogFormat, Settings},
+    data_dir::{DataDir, Stage},
+    exit::{Exit, Failure, OrExit},
+    frontend::Frontend,
+    hardening, logging,
+    notify::{State, notify},
+    signals::{self, Stop, StopSignals, Stopper},
+    welcome::{Endpoint, Welcome},
+};
+
+/// Serves until asked to stop, or until storage stops.
+///
+/// # Errors
+/// With an exit code for each cause, before the first request is taken.
+pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
+    let config = Config::load(&args.overrides).or_exit(Exit::Config)?;
+    let settings = &config.settings;
+    check_addresses(settings, args.danger_noauth_on_any_address)?;
+    let _flusher =
+        logging::start(settings.log_format, &settings.log_level).or_exit(Exit::Config)?;
+    hardening::raise_open_files();
+    let tls = settings.tls.clone().map(Tls::load).transpose();
+    let tls = tls.context("tls").or_exit(Exit::Config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads to serve with")
+        .or_exit(Exit::Other)?;
+    let exit = runtime.block_on(run(settings, tls));
+    runtime.shutdown_timeout(LEFTOVERS);
+    exit
+}
+
+async fn run(settings: &Settings, tls: Option<Tls>) -> Result<Exit, Failure> {
+    let stopper = Stopper::new();
+    let stop_signals = StopSignals::new().or_exit(Exit::Other)?;
+    let mut tasks = Tasks::default();
+    tasks.spawn(stop_signals.obey(stopper.clone()));
+
+    let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
+    let is_new = data.stage() != Stage::Whole;
+    let installation = Installation::open(settings, &mut data).await?;
+    let outcome = serve_from(settings, tls, &data, &installation, is_new, &stopper, tasks).await;
+    let closed = installation.close().await;
+    outcome?;
+    closed
+}
+
+async fn serve_from(
+    settings: &Settings,
+    tls: Option<Tls>,
+    data: &DataDir,
+    installation: &Installation,
+    is_new: bool,
+    stopper: &Stopper,
+    mut tasks: Tasks,
+) -> Result<(), Failure> {
+    let limits = Limits::default();
+    let frontend = Frontend::new(api(settings, installation), limits.request_timeout);
+    let server = Server::bind(TransportConfig {
+        listen: listen(settings, tls.as_ref()),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        limits,
+    });
+    let server = server.await.or_exit(Exit::Other)?;
+    let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
+    tasks.spawn(socket.serve(Admin {
+        tokens: Arc::clone(&installation.tokens),
+        clock: Arc::clone(&installation.clock),
+    }));
+    tasks.spawn(flush_uses(installation.clone()));
+    let repository = Arc::clone(&installation.repository);
+    tasks.spawn(signals::watch_storage(repository, stopper.clone()));
+    let is_tls = tls.is_some();
+    tasks.spawn(async move {
+        if let Err(error) = signals::reload_tls(tls).await {
+            tracing::warn!(%error, "SIGHUP is not heard");
+        }
+    });
+
+    if is_new {
+        welcome(settings, data, server.local_addrs().first(), is_tls);
+    }
+    announce(settings, server.local_addrs(), is_tls);
+    notify(State::Ready);
+    let drain = async {
+        stopper.wait_for(Stop::Drain).await;
+        notify(State::Stopping);
+    };
+    tokio::select! {
+        summary = server.serve(Arc::new(frontend), drain) => tracing::info!(
+            connections = summary.open,
+            cut = summary.cut,
+            ms = summary.took.as_secs_f64() * 1_000.0,
+            "stopped"
+        ),
+        () = stopper.wait_for(Stop::Now) => tracing::warn!("stopped at once"),
+    }
+    tasks.end().await;
+    Ok(())
+}
+
+fn api(settings: &Settings, installation: &Installation) -> Api {
+    let limits = &settings.limits;
+    let config = ApiConfig {
+        host_href: settings.host_href.clone(),
+        limits: donjon_api::Limits {
+            secret_bytes: limits.secret_bytes,
+            tenant_secret_bytes: limits.tenant_secret_bytes,
+            request_bytes: limits.request_bytes,
+            page_default: limits.page_default,
+            page_max: limits.page_max,
+        },
+    };
+    let repository = Arc::clone(&installation.repository);
+    let parts = ApiParts {
+        app: Arc::new(installation.app()),
+        authenticator: installation.authenticator(settings.auth),
+        clock: Arc::clone(&installation.clock),
+        entropy: Arc::clone(&installation.entropy),
+        health: Arc::new(move || repository.health()),
+    };
+    Api::new(config, parts)
+}
+
+// === addresses ===
+
+/// Refuses to let everybody in from everywhere.
+fn check_addresses(settings: &Settings, danger_noauth: bool) -> Result<(), Failure> {
+    let far = settings.listen.iter().find(|addr| is_far(addr));
+    match (settings.auth, far) {
+        (AuthMode::NoAuth, Some(addr)) if !danger_noauth => Err(Failure::new(
+            Exit::Config,
+            anyhow!(
+                "noauth lets in whoever can connect, and {addr} is reached from beyond this machine; \
+                 listen on 127.0.0.1, [::1] or unix:PATH, or say --danger-noauth-on-any-address"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an address is reached from other machines.
+fn is_far(addr: &ListenAddr) -> bool {
+    match addr {
+        ListenAddr::Tcp(addr) => !addr.ip().to_canonical().is_loopback(),
+        ListenAddr::Unix(_) => false,
+    }
+}
+
+fn listen(settings: &Settings, tls: Option<&Tls>) -> Vec<Listen> {
+    let one = |addr: &ListenAddr| {
+        let plain = Listen::new(addr.clone());
+        match tls {
+            Some(tls) => plain.with_tls(tls.clone()),
+            None => plain,
+        }
+    };
+    settings.listen.iter().map(one).collect()
+}
+
+fn announce(settings: &Settings, addrs: &[ListenAddr], is_tls: bool) {
+    for addr in addrs {
+        match addr {
+            ListenAddr::Unix(_) => tracing::info!("listening on {addr}"),
+            ListenAddr::Tcp(_) if is_tls => tracing::info!("listening on https://{addr}"),
+            ListenAddr::Tcp(_) => tracing::info!("listening on http://{addr}"),
+        }
+        if !is_far(addr) {
+            continue;
+        }
+        match settings.auth {
+            AuthMode::NoAuth => tracing::warn!(
+                "whoever reaches {addr} reads and deletes everything (--danger-noauth-on-any-address)"
+            ),
+            AuthMode::Tokens if !is_tls => tracing::warn!(
+                "tokens and secrets are readable on the way to {addr}; set tls.cert and tls.key, \
+                 or listen on this machine alone behind a proxy with TLS"
+            ),
+            AuthMode::Tokens => {}
+        }
+    }
+}
+
+fn welcome(settings: &Settings, data: &DataDir, addr: Option<&ListenAddr>, is_tls: bool) {
+    let text = Welcome {
+        data,
+        root_key: &settings.root_key.current,
+        endpoint: addr.map(|addr| Endpoint::of(addr, is_tls)),
+        auth: settings.auth,
+    }
+    .to_string();
+    match settings.log_format {
+        // Whoever asked for JSON reads the log by a program.
+        LogFormat::Json => tracing::info!("{text}"),
+        // A log that cannot be written stops nobody from serving.
+        LogFormat::Text => drop(std::io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+// === tasks ===
+
+async fn flush_uses(installation: Installation) {
+    let mut pulse = interval(USES_PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        installation.flush_uses().await;
+    }
+}
+
+/// What runs beside the server.
+#[derive(Debug, Default)]
+struct Tasks(Vec<JoinHandle<()>>);
+
+impl Tasks {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(tokio::spawn(task));
+    }
+
+    /// Ends all of them, and waits until each has let go of what it holds.
+    async fn end(self) {
+        for task in self.0 {
+            task.abort();
+            drop(timeout(LEFTOVERS, task).await);
+        }
+    }
+}
+
+const USES_PULSE: Duration = Duration::from_secs(60);
+const LEFTOVERS: Duration = Duration::from_secs(5);

@@ -1,0 +1,85 @@
+//! The configuration: every key, where its value may come from, and which
+//! values make sense together.
+//!
+//! A value comes from a flag, else from the environment, else from the file,
+//! else it is the default. [`keys::KEYS`] is the only list of keys; the file,
+//! the environment and `docs/config.md` are held against it.
+
+mod environment;
+mod exposure;
+mod file;
+mod flags;
+mod keys;
+mod settings;
+mod value;
+
+use std::{collections::BTreeMap, ffi::OsString, fmt};
+
+use anyhow::Result;
+
+use crate::cli::Overrides;
+
+pub(crate) use self::{
+    settings::{AuthMode, LogFormat, RootKeyFiles, Settings},
+    value::Source,
+};
+
+use self::value::Value;
+
+/// Values by key, each with its source.
+type Layer = BTreeMap<&'static str, (Value, Source)>;
+
+/// The configuration in force.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) settings: Settings,
+    values: Layer,
+}
+
+impl Config {
+    /// Gathers the configuration from the command line, this process's
+    /// environment and the file that the command line names. Reads that file.
+    ///
+    /// # Errors
+    /// A text for the operator: which value, where it stands, what to do.
+    pub(crate) fn load(overrides: &Overrides) -> Result<Self> {
+        Self::gather(overrides, std::env::vars_os())
+    }
+
+    fn gather(
+        overrides: &Overrides,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
+        let mut values = keys::defaults();
+        if let Some(path) = &overrides.place.config {
+            values.extend(file::read(path)?);
+        }
+        values.extend(environment::read(environment)?);
+        values.extend(flags::read(overrides)?);
+        let settings = Settings::new(&values)?;
+        Ok(Self { settings, values })
+    }
+}
+
+/// The values in force as TOML, with their sources as comments.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = "";
+        for key in keys::KEYS {
+            let Some((value, source)) = self.values.get(key.path) else {
+                continue;
+            };
+            let (own_table, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+            if own_table != table {
+                table = own_table;
+                write!(f, "\n[{table}]\n")?;
+            }
+            let line = format!("{name} = {value}");
+            writeln!(f, "{line:<44} # {source}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

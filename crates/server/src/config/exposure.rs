@@ -1,0 +1,59 @@
+//! Finds values that somebody could misuse who reads the configuration file,
+//! and tells who can.
+//!
+//! No key takes a secret today: root keys are named by file. But people write
+//! passwords into URLs and keys where a path belongs, and a later key may take
+//! one.
+
+use std::{fs::File, path::Path};
+
+use anyhow::{Result, ensure};
+use rustix::fs::{Mode, fstat};
+
+/// Names that hold secrets in whatever table they stand.
+const SECRET_NAMES: &[&str] = &["passphrase", "password", "pin", "token", "secret"];
+
+/// Keys that name a secret by a scheme, and the only scheme that is none
+/// itself.
+const SECRET_BY_SCHEME: &[(&str, &str)] = &[
+    ("root_key.current", "file:"),
+    ("root_key.previous", "file:"),
+];
+
+/// Whether this text under this key is a secret.
+pub(super) fn is_secret(path: &str, text: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let by_scheme = SECRET_BY_SCHEME
+        .iter()
+        .any(|(key, scheme)| *key == path && !text.starts_with(scheme));
+    by_scheme || SECRET_NAMES.contains(&name) || has_password(text)
+}
+
+/// Whether a text is a URL with a password: `scheme://user:password@host`.
+fn has_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// Whether others than the owner may read an open file.
+pub(super) fn is_readable_by_others(file: &File) -> Result<bool> {
+    let mode = Mode::from_raw_mode(fstat(file)?.st_mode);
+    Ok(mode.intersects(Mode::RGRP | Mode::ROTH))
+}
+
+/// # Errors
+/// Anybody may write the file: then anybody may choose who is let in.
+pub(super) fn refuse_writable_by_all(path: &Path, file: &File) -> Result<()> {
+    let mode = Mode::from_raw_mode(fstat(file)?.st_mode);
+    ensure!(
+        !mode.contains(Mode::WOTH),
+        "{}: anybody may change this file; run `chmod o-w {0}`",
+        path.display()
+    );
+    Ok(())
+}

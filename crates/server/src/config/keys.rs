@@ -1,0 +1,79 @@
+//! All keys.
+
+use super::{
+    Layer,
+    value::{Kind, Source, Value},
+};
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name in the file, with its table: `http.listen`.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    /// As it would stand in a variable; `None` where there is no value unless
+    /// one is given.
+    pub(super) default: Option<&'static str>,
+}
+
+/// In the order in which people look at them; keys without a table first.
+pub(super) const KEYS: &[Key] = &[
+    key("data_dir", Kind::Text, Some("./donjon-data")),
+    key("http.listen", Kind::List, Some("127.0.0.1:9311")),
+    key("http.host_href", Kind::List, Some("")),
+    key("http.trusted_proxies", Kind::List, Some("")),
+    key("tls.cert", Kind::Text, None),
+    key("tls.key", Kind::Text, None),
+    key("tls.client_ca", Kind::Text, None),
+    key("auth.modes", Kind::List, Some("tokens")),
+    key("limits.secret_bytes", Kind::Count, Some("20000")),
+    key("limits.tenant_secret_bytes", Kind::Count, Some("10000")),
+    key("limits.request_bytes", Kind::Count, Some("25000")),
+    key("limits.page_default", Kind::Count, Some("10")),
+    key("limits.page_max", Kind::Count, Some("100")),
+    key("root_key.current", Kind::Text, None),
+    key("root_key.previous", Kind::Text, None),
+    key("log.format", Kind::Text, Some("text")),
+    key("log.level", Kind::Text, Some("info")),
+];
+
+const fn key(path: &'static str, kind: Kind, default: Option<&'static str>) -> Key {
+    Key {
+        path,
+        kind,
+        default,
+    }
+}
+
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether `path` is a table that holds keys.
+pub(super) fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+pub(super) fn defaults() -> Layer {
+    KEYS.iter()
+        .filter_map(|key| Some((key.path, (key.default_value()?, Source::Default))))
+        .collect()
+}
+
+impl Key {
+    /// The variable that sets it: `DONJON_HTTP__LISTEN`.
+    pub(super) fn variable(&self) -> String {
+        let name = self.path.replace('.', "__").to_uppercase();
+        format!("{VARIABLE_PREFIX}{name}")
+    }
+
+    pub(super) fn default_value(&self) -> Option<Value> {
+        self.kind.parse(self.default?)
+    }
+}
+
+pub(super) const VARIABLE_PREFIX: &str = "DONJON_";

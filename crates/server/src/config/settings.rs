@@ -1,0 +1,293 @@
+//! What the values mean, and whether they make sense together.
+
+use std::{ops::RangeInclusive, path::PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use donjon_transport::{IpRange, ListenAddr, TlsFiles};
+use http::Uri;
+
+use super::{
+    Layer, exposure,
+    value::{Source, Value},
+};
+use crate::{data_dir, logging};
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    /// At least one.
+    pub(crate) listen: Vec<ListenAddr>,
+    /// URLs with scheme http or https, a host, and neither user nor query.
+    pub(crate) host_href: Vec<String>,
+    pub(crate) trusted_proxies: Vec<IpRange>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) auth: AuthMode,
+    pub(crate) limits: Limits,
+    pub(crate) root_key: RootKeyFiles,
+    pub(crate) log_format: LogFormat,
+    /// Directives that the log filter takes.
+    pub(crate) log_level: String,
+}
+
+/// Who is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthMode {
+    /// Holders of tokens that this server issued.
+    Tokens,
+    /// The headers of each request.
+    NoAuth,
+}
+
+/// Sizes that requests may have, each within its range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) secret_bytes: usize,
+    pub(crate) tenant_secret_bytes: usize,
+    pub(crate) request_bytes: usize,
+    pub(crate) page_default: u32,
+    /// At least `page_default`.
+    pub(crate) page_max: u32,
+}
+
+/// Where root keys lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RootKeyFiles {
+    pub(crate) current: PathBuf,
+    /// Whether `current` is the file in the data folder because nothing else
+    /// was said. Only then a first start makes one.
+    pub(crate) is_default: bool,
+    pub(crate) previous: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    pub(super) fn new(values: &Layer) -> Result<Self> {
+        let values = Values(values);
+        let data_dir = values.each("data_dir", path)?;
+        let data_dir = data_dir.context("data_dir has a default")?;
+        Ok(Self {
+            listen: listen(&values)?,
+            host_href: values.list("http.host_href", base_url)?,
+            trusted_proxies: values.list("http.trusted_proxies", |text| Ok(text.parse()?))?,
+            tls: tls(&values)?,
+            auth: auth(&values)?,
+            limits: limits(&values)?,
+            root_key: root_key(&values, &data_dir)?,
+            log_format: values
+                .each("log.format", log_format)?
+                .unwrap_or(LogFormat::Text),
+            log_level: values.each("log.level", log_level)?.unwrap_or_default(),
+            data_dir,
+        })
+    }
+}
+
+fn listen(values: &Values<'_>) -> Result<Vec<ListenAddr>> {
+    let listen: Vec<ListenAddr> = values.list("http.listen", |text| Ok(text.parse()?))?;
+    ensure!(
+        !listen.is_empty(),
+        "{}: name at least one address, such as 127.0.0.1:9311",
+        values.place("http.listen")
+    );
+    Ok(listen)
+}
+
+fn tls(values: &Values<'_>) -> Result<Option<TlsFiles>> {
+    let cert = values.each("tls.cert", path)?;
+    let key = values.each("tls.key", path)?;
+    let client_ca = values.each("tls.client_ca", path)?;
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles {
+            cert,
+            key,
+            client_ca,
+        })),
+        (Some(_), None) => bail!("{}: set tls.key too", values.place("tls.cert")),
+        (None, Some(_)) => bail!("{}: set tls.cert too", values.place("tls.key")),
+        (None, None) if client_ca.is_some() => bail!(
+            "{}: set tls.cert and tls.key too; without TLS nobody shows a certificate",
+            values.place("tls.client_ca")
+        ),
+        (None, None) => Ok(None),
+    }
+}
+
+fn auth(values: &Values<'_>) -> Result<AuthMode> {
+    let modes = values.list("auth.modes", auth_mode)?;
+    match modes.as_slice() {
+        [mode] => Ok(*mode),
+        [] => bail!(
+            "{}: name a mode, tokens or noauth",
+            values.place("auth.modes")
+        ),
+        modes if modes.contains(&AuthMode::NoAuth) => bail!(
+            "{}: noauth lets everybody in, so no other mode can stand beside it; name one of them",
+            values.place("auth.modes")
+        ),
+        _ => bail!(
+            "{}: the same mode twice; name it once",
+            values.place("auth.modes")
+        ),
+    }
+}
+
+fn limits(values: &Values<'_>) -> Result<Limits> {
+    let size = |key, range| values.count(key, range);
+    let limits = Limits {
+        secret_bytes: usize::try_from(size("limits.secret_bytes", 1..=SECRET_BYTES_MAX)?)?,
+        tenant_secret_bytes: usize::try_from(size(
+            "limits.tenant_secret_bytes",
+            1..=SECRET_BYTES_MAX,
+        )?)?,
+        request_bytes: usize::try_from(size("limits.request_bytes", 1_000..=REQUEST_BYTES_MAX)?)?,
+        page_default: u32::try_from(size("limits.page_default", 1..=PAGE_MAX)?)?,
+        page_max: u32::try_from(size("limits.page_max", 1..=PAGE_MAX)?)?,
+    };
+    ensure!(
+        limits.page_default <= limits.page_max,
+        "{}: more than limits.page_max, which is {}; raise that or lower this",
+        values.place("limits.page_default"),
+        limits.page_max
+    );
+    Ok(limits)
+}
+
+fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFiles> {
+    let current = values.each("root_key.current", key_file)?;
+    let previous = values.each("root_key.previous", key_file)?;
+    let is_default = current.is_none();
+    let current = current.unwrap_or_else(|| data_dir.join(data_dir::ROOT_KEY));
+    ensure!(
+        previous.as_ref() != Some(&current),
+        "{}: the same file as the current root key",
+        values.place("root_key.previous")
+    );
+    Ok(RootKeyFiles {
+        current,
+        is_default,
+        previous,
+    })
+}
+
+// === texts ===
+
+fn path(text: &str) -> Result<PathBuf> {
+    ensure!(!text.is_empty(), "has to be a path");
+    Ok(text.into())
+}
+
+/// Never shows the text: it may be a key.
+fn key_file(text: &str) -> Result<PathBuf> {
+    let path = text.strip_prefix(FILE_SCHEME);
+    let path = path.filter(|path| !path.is_empty()).ok_or_else(|| {
+        anyhow!(
+            "has to be {FILE_SCHEME}PATH; a key itself cannot stand here, \
+             and one that did has been seen by whoever reads this place"
+        )
+    })?;
+    Ok(path.into())
+}
+
+fn auth_mode(text: &str) -> Result<AuthMode> {
+    match text {
+        "tokens" => Ok(AuthMode::Tokens),
+        "noauth" => Ok(AuthMode::NoAuth),
+        other => bail!("unknown mode {other:?}; there are tokens and noauth"),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => bail!("unknown format {other:?}; there are text and json"),
+    }
+}
+
+fn log_level(text: &str) -> Result<String> {
+    logging::check_level(text)?;
+    Ok(text.to_owned())
+}
+
+fn base_url(text: &str) -> Result<String> {
+    ensure!(
+        !exposure::is_secret("http.host_href", text),
+        "a URL for clients must not hold a password"
+    );
+    let uri: Uri = text
+        .parse()
+        .with_context(|| format!("not a URL: {text:?}"))?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let is_plain = uri
+        .authority()
+        .is_some_and(|host| !host.as_str().contains('@'))
+        && uri.query().is_none();
+    ensure!(
+        is_web && is_plain,
+        "{text:?} has to look like https://kms.example.org or https://example.org/key-manager"
+    );
+    Ok(text.to_owned())
+}
+
+// === Values ===
+
+/// Values by key; errors say where a value stands.
+struct Values<'a>(&'a Layer);
+
+impl Values<'_> {
+    /// The key and where its value stands.
+    fn place(&self, key: &str) -> String {
+        match self.0.get(key) {
+            Some((_, source)) if *source != Source::Default => format!("{source}: {key}"),
+            _ => key.to_owned(),
+        }
+    }
+
+    fn each<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+        match self.0.get(key) {
+            Some((Value::Text(text), _)) => {
+                let read = read(text).with_context(|| self.place(key))?;
+                Ok(Some(read))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+        match self.0.get(key) {
+            Some((Value::List(items), _)) => items
+                .iter()
+                .map(|item| read(item).with_context(|| self.place(key)))
+                .collect(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn count(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64> {
+        match self.0.get(key) {
+            Some((Value::Count(count), _)) if range.contains(count) => Ok(*count),
+            _ => bail!(
+                "{}: has to be {} to {}",
+                self.place(key),
+                range.start(),
+                range.end()
+            ),
+        }
+    }
+}
+
+pub(super) const FILE_SCHEME: &str = "file:";
+
+/// A payload is held in memory several times while it is sealed, and a hundred
+/// requests may do so at once.
+const SECRET_BYTES_MAX: u64 = 1024 * 1024;
+/// The largest payload in base64, and what stands around it.
+const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
+const PAGE_MAX: u64 = 10_000;

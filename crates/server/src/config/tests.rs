@@ -1,0 +1,464 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::{settings::Limits, *};
+use crate::cli;
+
+struct Rig {
+    folder: TempDir,
+    overrides: Overrides,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            overrides: Overrides::default(),
+            environment: Vec::new(),
+        }
+    }
+
+    fn file(mut self, mode: u32, text: &str) -> Self {
+        let path = self.path();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        self.overrides.place.config = Some(path);
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("donjon.toml")
+    }
+
+    fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    fn load(&self) -> Result<Config> {
+        let pairs = self.environment.iter();
+        let pairs = pairs.map(|(name, value)| (name.into(), value.into()));
+        Config::gather(&self.overrides, pairs)
+    }
+
+    fn settings(&self) -> Settings {
+        self.load().unwrap().settings
+    }
+
+    /// The error, with the file's folder cut off.
+    fn error(&self) -> String {
+        let error = format!("{:#}", self.load().unwrap_err());
+        error.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+}
+
+fn file(text: &str) -> Rig {
+    Rig::new().file(0o644, text)
+}
+
+fn shown(listen: &[donjon_transport::ListenAddr]) -> Vec<String> {
+    listen.iter().map(ToString::to_string).collect()
+}
+
+// === precedence ===
+
+#[test]
+fn defaults_need_nothing() {
+    let settings = Rig::new().settings();
+    assert_eq!(settings.data_dir, PathBuf::from("./donjon-data"));
+    assert_eq!(shown(&settings.listen), ["127.0.0.1:9311"]);
+    assert!(settings.host_href.is_empty());
+    assert!(settings.trusted_proxies.is_empty());
+    assert_eq!(settings.tls, None);
+    assert_eq!(settings.auth, AuthMode::Tokens);
+    let limits = Limits {
+        secret_bytes: 20_000,
+        tenant_secret_bytes: 10_000,
+        request_bytes: 25_000,
+        page_default: 10,
+        page_max: 100,
+    };
+    assert_eq!(settings.limits, limits);
+    let root_key = RootKeyFiles {
+        current: PathBuf::from("./donjon-data/root.key"),
+        is_default: true,
+        previous: None,
+    };
+    assert_eq!(settings.root_key, root_key);
+    assert_eq!(settings.log_format, LogFormat::Text);
+    assert_eq!(settings.log_level, "info");
+}
+
+#[test]
+fn flags_beat_environment_beats_file() {
+    let mut rig = file("[http]\nlisten = [\"127.0.0.1:1\"]\n[limits]\npage_max = 50\n");
+    assert_eq!(shown(&rig.settings().listen), ["127.0.0.1:1"]);
+    rig = rig.env("DONJON_HTTP__LISTEN", "127.0.0.1:2, [::1]:2");
+    assert_eq!(shown(&rig.settings().listen), ["127.0.0.1:2", "[::1]:2"]);
+    rig.overrides.listen = vec!["unix:/run/d.sock".to_owned()];
+    let settings = rig.settings();
+    assert_eq!(shown(&settings.listen), ["unix:/run/d.sock"]);
+    assert_eq!(settings.limits.page_max, 50);
+}
+
+#[test]
+fn every_flag_counts() {
+    let mut rig = Rig::new();
+    rig.overrides = Overrides {
+        place: cli::Place {
+            config: None,
+            data_dir: Some("d".into()),
+            root_key: Some("k".into()),
+        },
+        listen: Vec::new(),
+        auth: vec!["noauth".to_owned()],
+        log_format: Some(cli::LogFormat::Json),
+    };
+    let settings = rig.settings();
+    assert_eq!(settings.data_dir, PathBuf::from("d"));
+    assert_eq!(settings.root_key.current, PathBuf::from("k"));
+    assert!(!settings.root_key.is_default);
+    assert_eq!(settings.auth, AuthMode::NoAuth);
+    assert_eq!(settings.log_format, LogFormat::Json);
+}
+
+#[test]
+fn every_key_has_a_variable_and_a_place_in_the_file() {
+    for key in keys::KEYS {
+        let text = match key.path {
+            "http.host_href" => "https://a.example.org",
+            "http.trusted_proxies" => "10.0.0.0/8",
+            "tls.cert" | "tls.key" | "tls.client_ca" => "x.pem",
+            "root_key.current" | "root_key.previous" => "file:/k",
+            _ => key.default.unwrap(),
+        };
+        let value = key.kind.parse(text).unwrap();
+        let mut all = Rig::new();
+        let rest = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
+        let line = match key.path.split_once('.') {
+            Some(("tls", name)) => {
+                rest.replace(
+                    "cert = \"c\"\n",
+                    if name == "cert" { "" } else { "cert = \"c\"\n" },
+                )
+                .replace(
+                    "key = \"k\"\n",
+                    if name == "key" { "" } else { "key = \"k\"\n" },
+                ) + &format!("{name} = {value}\n")
+            }
+            Some((table, name)) => format!("[{table}]\n{name} = {value}\n"),
+            None => format!("{} = {value}\n", key.path),
+        };
+        all = all.file(0o644, &line);
+        let (read, source) = all.load().unwrap().values[key.path].clone();
+        assert_eq!(read, value, "{line}");
+        assert!(matches!(source, Source::File { .. }), "{line}");
+
+        let name: &'static str = Box::leak(key.variable().into_boxed_str());
+        let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
+        let by_env = file(rest).env(name, text).load().unwrap();
+        let expected = (value, Source::Environment(name.to_owned()));
+        assert_eq!(by_env.values[key.path], expected);
+    }
+}
+
+#[test]
+fn what_is_in_force_is_shown_with_its_source() {
+    let mut rig = file("[limits]\npage_max = 50\n").env("DONJON_LOG__LEVEL", "debug");
+    rig.overrides.listen = vec!["127.0.0.1:1".to_owned()];
+    let shown = rig.load().unwrap().to_string();
+    let shown = shown.replace(&format!("{}/", rig.folder.path().display()), "");
+    let has = |line: &str| {
+        let squeezed: Vec<String> = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert!(squeezed.iter().any(|shown| shown == line), "{shown}");
+    };
+    has("data_dir = \"./donjon-data\" # default");
+    has("[limits]");
+    has("page_max = 50 # donjon.toml:2");
+    has("level = \"debug\" # environment DONJON_LOG__LEVEL");
+    has("listen = [\"127.0.0.1:1\"] # flag --listen");
+    // It is a configuration again.
+    let again = file(&shown).load().unwrap();
+    assert_eq!(again.settings.limits, rig.settings().limits);
+}
+
+// === refusals ===
+
+fn check(rig: &Rig, expected: &str) {
+    let error = rig.error();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_line() {
+    check(
+        &file("\n\ncolour = 1\n"),
+        "donjon.toml:3: unknown key colour",
+    );
+    check(
+        &file("[http]\nport = 1\n"),
+        "donjon.toml:2: unknown key http.port",
+    );
+    check(
+        &file("[db]\nurl = \"x\"\n"),
+        "donjon.toml:1: unknown key db",
+    );
+    check(
+        &file("http.listen.x = 1\n"),
+        "donjon.toml:1: http.listen has to be a list",
+    );
+    let rig = Rig::new().env("DONJON_PORT", "1");
+    check(&rig, "environment DONJON_PORT: unknown setting");
+    let rig = Rig::new().env("DONJON_http__listen", "127.0.0.1:1");
+    check(&rig, "environment DONJON_http__listen: unknown setting");
+}
+
+#[test]
+fn other_variables_are_nobodys_business() {
+    assert!(
+        Rig::new()
+            .env("DONJONS", "1")
+            .env("PATH", "x")
+            .load()
+            .is_ok()
+    );
+}
+
+#[test]
+fn broken_files_are_named_with_their_line() {
+    check(&file("a = \n"), "donjon.toml:1: ");
+    check(
+        &file("data_dir = \"a\"\ndata_dir = \"b\"\n"),
+        "donjon.toml:2: ",
+    );
+    check(
+        &file("[limits]\npage_max = \"10\"\n"),
+        "donjon.toml:2: limits.page_max has to be a number",
+    );
+    check(
+        &file("[limits]\npage_max = -1\n"),
+        "donjon.toml:2: limits.page_max has to be a number",
+    );
+    check(
+        &file("[http]\nlisten = \"127.0.0.1:1\"\n"),
+        "donjon.toml:2: http.listen has to be a list",
+    );
+    check(
+        &file("[http]\nlisten = [1]\n"),
+        "donjon.toml:2: http.listen has to be a list",
+    );
+    let mut rig = Rig::new();
+    rig.overrides.place.config = Some("/nonexistent/donjon.toml".into());
+    check(&rig, "/nonexistent/donjon.toml: cannot be read");
+}
+
+#[test]
+fn values_say_where_they_stand_and_what_to_do() {
+    check(
+        &file("[http]\nlisten = [\"9311\"]\n"),
+        "donjon.toml:2: http.listen: not a listen address",
+    );
+    check(
+        &file("[http]\nlisten = []\n"),
+        "donjon.toml:2: http.listen: name at least one address",
+    );
+    check(
+        &file("[http]\ntrusted_proxies = [\"proxy\"]\n"),
+        "not an IP address or network",
+    );
+    for url in [
+        "kms.example.org",
+        "ftp://a",
+        "https://a?b",
+        "/x",
+        "https://user@a",
+    ] {
+        check(
+            &file(&format!("[http]\nhost_href = [\"{url}\"]\n")),
+            "http.host_href",
+        );
+    }
+    check(&file("[tls]\ncert = \"c\"\n"), "tls.cert: set tls.key too");
+    check(&file("[tls]\nkey = \"c\"\n"), "tls.key: set tls.cert too");
+    check(
+        &file("[tls]\nclient_ca = \"c\"\n"),
+        "set tls.cert and tls.key too",
+    );
+    check(&file("[auth]\nmodes = []\n"), "name a mode");
+    check(
+        &file("[auth]\nmodes = [\"keystone\"]\n"),
+        "unknown mode \"keystone\"",
+    );
+    check(&file("[auth]\nmodes = [\"tokens\", \"tokens\"]\n"), "twice");
+    check(
+        &file("[log]\nformat = \"xml\"\n"),
+        "there are text and json",
+    );
+    check(&file("[log]\nlevel = \"a=b=c\"\n"), "log.level");
+    check(
+        &file("data_dir = \"\"\n"),
+        "donjon.toml:1: data_dir: has to be a path",
+    );
+    let rig = Rig::new().env("DONJON_LIMITS__PAGE_MAX", "many");
+    check(
+        &rig,
+        "environment DONJON_LIMITS__PAGE_MAX: has to be a number",
+    );
+}
+
+#[test]
+fn noauth_stands_alone() {
+    let rig = Rig::new().env("DONJON_AUTH__MODES", "tokens,noauth");
+    check(
+        &rig,
+        "environment DONJON_AUTH__MODES: auth.modes: noauth lets everybody in",
+    );
+}
+
+#[test]
+fn limits_have_ranges() {
+    let bad = [
+        (
+            "secret_bytes = 0",
+            "limits.secret_bytes: has to be 1 to 1048576",
+        ),
+        ("secret_bytes = 1048577", "limits.secret_bytes: has to be"),
+        (
+            "tenant_secret_bytes = 0",
+            "limits.tenant_secret_bytes: has to be",
+        ),
+        (
+            "request_bytes = 999",
+            "limits.request_bytes: has to be 1000 to",
+        ),
+        ("page_default = 0", "limits.page_default: has to be 1 to"),
+        ("page_max = 10001", "limits.page_max: has to be 1 to 10000"),
+        (
+            "page_max = 5",
+            "limits.page_default: more than limits.page_max, which is 5",
+        ),
+    ];
+    for (line, expected) in bad {
+        check(&file(&format!("[limits]\n{line}\n")), expected);
+    }
+}
+
+// === secrets in the file ===
+
+const INLINE_KEY: &str = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlYzE=";
+
+#[test]
+fn a_file_without_secrets_may_be_read_by_all() {
+    let text = "[root_key]\ncurrent = \"file:/etc/donjon/root.key\"\n";
+    assert!(Rig::new().file(0o644, text).load().is_ok());
+}
+
+#[test]
+fn a_file_with_a_secret_may_not_be_read_by_others() {
+    let lines = [
+        format!("[root_key]\ncurrent = \"base64:{INLINE_KEY}\"\n"),
+        format!("[root_key]\nprevious = \"{INLINE_KEY}\"\n"),
+        format!("[http]\nhost_href = [\"https://user:{INLINE_KEY}@kms\"]\n"),
+        format!("[db]\npassword = \"{INLINE_KEY}\"\n"),
+        format!("[db]\nurl = \"postgres://user:{INLINE_KEY}@host/db\"\n"),
+    ];
+    for text in &lines {
+        for mode in [0o644, 0o640, 0o604] {
+            let rig = Rig::new().file(mode, text);
+            check(&rig, "donjon.toml:2: ");
+            check(
+                &rig,
+                "holds a secret, and others than the owner may read the file",
+            );
+            assert!(!rig.error().contains(INLINE_KEY));
+        }
+        // With a mode of its own the file is refused for what it says, still without showing it.
+        let rig = Rig::new().file(0o600, text);
+        assert!(!rig.error().contains("others than the owner"));
+        assert!(!rig.error().contains(INLINE_KEY), "{}", rig.error());
+    }
+}
+
+#[test]
+fn a_key_cannot_stand_in_the_configuration() {
+    let text = format!("[root_key]\ncurrent = \"base64:{INLINE_KEY}\"\n");
+    let rig = Rig::new().file(0o600, &text);
+    check(&rig, "donjon.toml:2: root_key.current: has to be file:PATH");
+    let rig = Rig::new().env("DONJON_ROOT_KEY__CURRENT", INLINE_KEY);
+    check(
+        &rig,
+        "environment DONJON_ROOT_KEY__CURRENT: root_key.current: has to be file:PATH",
+    );
+    assert!(!rig.error().contains(INLINE_KEY));
+}
+
+#[test]
+fn a_file_that_anybody_may_write_is_refused() {
+    check(&Rig::new().file(0o666, ""), "anybody may change this file");
+}
+
+// === documentation ===
+
+/// A section of docs/config.md.
+struct Section<'a> {
+    key: &'a str,
+    text: &'a str,
+}
+
+fn sections(text: &str) -> Vec<Section<'_>> {
+    text.split("\n### `")
+        .skip(1)
+        .map(|rest| {
+            let (key, text) = rest.split_once('`').unwrap();
+            let text = text.split("\n## ").next().unwrap();
+            Section { key, text }
+        })
+        .collect()
+}
+
+#[test]
+fn the_documentation_names_every_key_its_default_and_its_variable() {
+    let text = include_str!("../../../../docs/config.md");
+    let sections = sections(text);
+    let documented: Vec<&str> = sections.iter().map(|section| section.key).collect();
+    let known: Vec<&str> = keys::KEYS.iter().map(|key| key.path).collect();
+    assert_eq!(documented, known);
+    for (section, key) in sections.iter().zip(keys::KEYS) {
+        let variable = format!("`{}`", key.variable());
+        assert!(section.text.contains(&variable), "{}", key.path);
+        if let Some(default) = key.default_value() {
+            let line = format!("Default: `{default}`");
+            assert!(section.text.contains(&line), "{}: {line}", key.path);
+        } else {
+            assert!(section.text.contains("Default: "), "{}", key.path);
+        }
+        let example = examples(section.text);
+        assert_eq!(example.len(), 1, "{}", key.path);
+        let loaded = file(example[0]).load().unwrap();
+        let (_, source) = &loaded.values[key.path];
+        assert!(matches!(source, Source::File { .. }), "{}", key.path);
+    }
+}
+
+fn examples(text: &str) -> Vec<&str> {
+    text.split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_configurations() {
+    let text = include_str!("../../../../docs/config.md");
+    let examples = examples(text);
+    assert!(examples.len() > keys::KEYS.len());
+    for example in examples {
+        let loaded = file(example).load();
+        assert!(loaded.is_ok(), "{example}\n{:#}", loaded.unwrap_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Hands requests from `transport` to `api`, and writes the access log: one
+//! line for each request, whoever answered it.
+
+use std::{pin::pin, time::Duration};
+
+use bytes::Bytes;
+use donjon_api::{AccessRecord, Api, Peer, Refusal as ApiRefusal};
+use donjon_domain::ports::BoxError;
+use donjon_transport::{ConnectionInfo, Refusal, Refused, RequestBody, Service};
+use http::{Method, Request, Response, Uri};
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+
+/// The API, as a service of the transport.
+#[derive(Debug)]
+pub(crate) struct Frontend {
+    api: Api,
+    /// After that time the transport gives up on an answer.
+    request_timeout: Duration,
+}
+
+impl Frontend {
+    pub(crate) fn new(api: Api, request_timeout: Duration) -> Self {
+        Self {
+            api,
+            request_timeout,
+        }
+    }
+}
+
+impl Service for Frontend {
+    async fn call(
+        &self,
+        request: Request<RequestBody>,
+        connection: &ConnectionInfo,
+    ) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let mut line = PendingLine {
+            method: &head.method,
+            uri: &head.uri,
+            began: Instant::now(),
+            request_timeout: self.request_timeout,
+            is_done: false,
+        };
+        let body = pin!(body.map_err(BoxError::from));
+        let response = self.api.handle(&head, body, peer(connection)).await;
+        line.is_done = true;
+        log(&head.method, &head.uri, &response, line.began.elapsed());
+        response
+    }
+
+    fn refuse(&self, refused: Refused<'_>) -> Response<Bytes> {
+        let took = match refused.why {
+            Refusal::Deadline => self.request_timeout,
+            _ => Duration::ZERO,
+        };
+        let response = self.api.refuse(match refused.why {
+            Refusal::Overloaded => ApiRefusal::Overloaded,
+            Refusal::Deadline => ApiRefusal::TimedOut,
+            Refusal::Panicked => ApiRefusal::Panicked,
+            _ => ApiRefusal::Malformed,
+        });
+        log(refused.method, refused.uri, &response, took);
+        response
+    }
+}
+
+fn peer(connection: &ConnectionInfo) -> Peer {
+    Peer {
+        is_loopback: connection.peer.is_local(),
+        is_trusted_proxy: connection.is_trusted_proxy,
+        is_tls: connection.tls,
+    }
+}
+
+/// A request without an answer yet. Where the client leaves before there is
+/// one, the line is written when the transport drops the request.
+struct PendingLine<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    began: Instant,
+    request_timeout: Duration,
+    is_done: bool,
+}
+
+impl Drop for PendingLine<'_> {
+    fn drop(&mut self) {
+        // A panic and a deadline are answered, and logged, by `refuse`.
+        let took = self.began.elapsed();
+        if !self.is_done && !std::thread::panicking() && took < self.request_timeout {
+            write_line(self.method, self.uri, CLIENT_LEFT, took, None);
+        }
+    }
+}
+
+fn log(method: &Method, uri: &Uri, response: &Response<Bytes>, took: Duration) {
+    let record = response.extensions().get::<AccessRecord>();
+    write_line(method, uri, response.status().as_u16(), took, record);
+}
+
+/// The query is left out: it may hold what a client looks for.
+fn write_line(
+    method: &Method,
+    uri: &Uri,
+    status: u16,
+    took: Duration,
+    record: Option<&AccessRecord>,
+) {
+    let actor = record.and_then(|record| record.actor.as_ref());
+    tracing::info!(
+        target: "donjon::access",
+        request_id = record.and_then(|record| record.request_id.as_deref()),
+        method = method.as_str(),
+        path = uri.path(),
+        status,
+        ms = took.as_secs_f64() * 1_000.0,
+        project = actor.map(|actor| actor.project.as_str()),
+        user = actor.and_then(|actor| actor.user.as_ref()).map(|user| user.as_str()),
+    );
+}
+
+/// No status was sent. The number is the one that logs of proxies use for it.
+const CLIENT_LEFT: u16 = 499;

@@ -1,0 +1,62 @@
+//! Log lines: tracing events on stderr, for people or as JSON.
+//!
+//! A request never waits for whoever reads the log: its lines go into a bounded
+//! queue that a thread of its own empties. When the reader is too slow, lines
+//! are dropped and counted.
+
+mod queue;
+
+use anyhow::{Context, Result};
+use tracing_subscriber::{EnvFilter, fmt};
+
+pub(crate) use self::queue::Flusher;
+
+use self::queue::Queue;
+use crate::config::LogFormat;
+
+/// Starts logging to stderr. Lines are written until the result is dropped.
+///
+/// # Errors
+/// `level` is none, or logging was started before.
+pub(crate) fn start(format: LogFormat, level: &str) -> Result<Flusher> {
+    let filter = check_level(level)?;
+    let note_lost = match format {
+        LogFormat::Text => |lost| format!(" WARN donjon::logging: {lost} log lines lost\n"),
+        LogFormat::Json => |lost| {
+            format!(
+                "{{\"level\":\"WARN\",\"target\":\"donjon::logging\",\"message\":\"{lost} log lines lost\"}}\n"
+            )
+        },
+    };
+    let (queue, flusher) = Queue::start(std::io::stderr(), note_lost);
+    let builder = fmt().with_env_filter(filter).with_writer(queue);
+    let started = match format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!(error).context("logging cannot be started"))?;
+    log_panics();
+    Ok(flusher)
+}
+
+/// Reads the directives of a log level.
+///
+/// # Errors
+/// They are none.
+pub(crate) fn check_level(level: &str) -> Result<EnvFilter> {
+    EnvFilter::try_new(level).with_context(|| {
+        format!("{level:?} has to be error, warn, info, debug, trace, or TARGET=LEVEL, separated by commas")
+    })
+}
+
+/// A panic is a line of the log like any other. Requests survive it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string);
+        tracing::error!(
+            place = place.as_deref().unwrap_or("unknown"),
+            message = info.payload_as_str().unwrap_or("no message"),
+            "panic"
+        );
+    }));
+}

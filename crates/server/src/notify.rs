@@ -1,0 +1,90 @@
+//! Tells systemd how far the server is (`Type=notify`).
+//!
+//! # Source
+//! sd_notify(3), the protocol part.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::{ffi::OsStrExt, net::UnixDatagram},
+};
+
+/// What there is to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Requests are answered from now on.
+    Ready,
+    /// The server drains.
+    Stopping,
+}
+
+/// Tells it, where a service manager listens. A failure is logged and nothing
+/// more: the server does not depend on being heard.
+pub(crate) fn notify(state: State) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    if let Err(error) = send(&socket, state) {
+        tracing::warn!(%error, "the service manager cannot be notified");
+    }
+}
+
+fn send(socket: &OsStr, state: State) -> io::Result<()> {
+    let message: &[u8] = match state {
+        State::Ready => b"READY=1",
+        State::Stopping => b"STOPPING=1",
+    };
+    let sender = UnixDatagram::unbound()?;
+    match socket.as_bytes() {
+        [b'@', name @ ..] => send_abstract(&sender, name, message),
+        _ => sender.send_to(message, socket),
+    }?;
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn send_abstract(sender: &UnixDatagram, name: &[u8], message: &[u8]) -> io::Result<usize> {
+    use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
+    sender.send_to_addr(message, &SocketAddr::from_abstract_name(name)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_abstract(_: &UnixDatagram, _: &[u8], _: &[u8]) -> io::Result<usize> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(listener: &UnixDatagram) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        let bytes = listener.recv(&mut buffer).unwrap();
+        buffer[..bytes].to_vec()
+    }
+
+    #[test]
+    fn a_socket_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        send(path.as_os_str(), State::Ready).unwrap();
+        assert_eq!(received(&listener), b"READY=1");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_abstract_socket_is_told() {
+        use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
+        let name = format!("donjon-notify-test-{}", std::process::id());
+        let addr = SocketAddr::from_abstract_name(&name).unwrap();
+        let listener = UnixDatagram::bind_addr(&addr).unwrap();
+        send(OsStr::new(&format!("@{name}")), State::Stopping).unwrap();
+        assert_eq!(received(&listener), b"STOPPING=1");
+    }
+
+    #[test]
+    fn a_socket_that_nobody_reads_is_an_error() {
+        assert!(send(OsStr::new("/nonexistent/notify"), State::Ready).is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! Configuration: what is in force, and exit code 2.
+
+use std::fs;
+
+use super::support::Rig;
+
+#[test]
+fn what_is_in_force_is_printed() {
+    let rig = Rig::new();
+    let file = rig.write("donjon.toml", "[limits]\npage_max = 50\n", 0o644);
+    let mut command = rig.command(&["config", "check", "--listen", "127.0.0.1:1", "--config"]);
+    command.arg(&file).env("DONJON_LOG__LEVEL", "warn");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "page_max = 50",
+        "donjon.toml:2",
+        "level = \"warn\"",
+        "environment DONJON_LOG__LEVEL",
+        "listen = [\"127.0.0.1:1\"]",
+        "flag --listen",
+        "# default",
+    ] {
+        assert!(stdout.contains(part), "{part}\n{stdout}");
+    }
+    assert!(!rig.path("donjon-data").exists());
+}
+
+#[test]
+fn a_wrong_configuration_is_named_and_touches_nothing() {
+    let rig = Rig::new();
+    rig.write("typo.toml", "\n[http]\nlistem = []\n", 0o644);
+    rig.write(
+        "secret.toml",
+        "[root_key]\ncurrent = \"0123456789abcdef\"\n",
+        0o644,
+    );
+    for verb in [
+        &["serve"][..],
+        &["config", "check"],
+        &["init"],
+        &["token", "list"],
+    ] {
+        let args = |file| [verb, &["--config", file]].concat();
+        rig.refused(
+            &args("typo.toml"),
+            2,
+            "typo.toml:3: unknown key http.listem",
+        );
+        let ended = rig.refused(&args("secret.toml"), 2, "secret.toml:2: root_key.current");
+        assert!(
+            ended
+                .stderr
+                .contains("others than the owner may read the file")
+        );
+        assert!(!ended.stderr.contains("0123456789abcdef"));
+        rig.refused(&args("none.toml"), 2, "none.toml: cannot be read");
+    }
+    assert!(!rig.path("donjon-data").exists());
+}
+
+#[test]
+fn an_unknown_variable_is_refused() {
+    let rig = Rig::new();
+    let output = rig
+        .command(&["serve"])
+        .env("DONJON_PORT", "9311")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("environment DONJON_PORT: unknown setting"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn modes_do_not_mix() {
+    let rig = Rig::new();
+    rig.refused(
+        &["serve", "--auth", "tokens,noauth"],
+        2,
+        "noauth lets everybody in",
+    );
+    rig.refused(
+        &["serve", "--auth", "keystone"],
+        2,
+        "unknown mode \"keystone\"",
+    );
+    assert!(!rig.path("donjon-data").exists());
+}
+
+#[test]
+fn noauth_stays_on_this_machine() {
+    let rig = Rig::new();
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:0.0.0.0]:0"] {
+        let args = [
+            "serve",
+            "--auth",
+            "noauth",
+            "--listen",
+            "127.0.0.1:0",
+            "--listen",
+            address,
+        ];
+        rig.refused(&args, 2, "--danger-noauth-on-any-address");
+    }
+    assert!(!rig.path("donjon-data").exists());
+    let args = [
+        "--auth",
+        "noauth",
+        "--listen",
+        "0.0.0.0:0",
+        "--danger-noauth-on-any-address",
+    ];
+    let mut server = rig.serve_with(&args);
+    server.wait_for("WARN donjon::commands::serve: whoever reaches");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn noauth_takes_the_headers() {
+    let rig = Rig::new();
+    let server = rig.serve_with(&["--auth", "noauth"]);
+    assert_eq!(server.get("/v1/secrets", &[]).status, 400);
+    assert_eq!(
+        server.get("/v1/secrets", &[("X-Project-Id", "p")]).status,
+        200
+    );
+}
+
+#[test]
+fn tokens_without_tls_beyond_this_machine_are_warned_about() {
+    let rig = Rig::new();
+    let mut server = rig.serve_with(&["--listen", "0.0.0.0:0"]);
+    server.wait_for("tokens and secrets are readable on the way to 0.0.0.0:");
+}
+
+#[test]
+fn tls_files_that_cannot_be_used_are_a_configuration_error() {
+    let rig = Rig::new();
+    let text = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+    rig.write("donjon.toml", text, 0o644);
+    rig.refused(&["serve", "--config", "donjon.toml"], 2, "cert.pem");
+    fs::write(rig.path("cert.pem"), "nonsense").unwrap();
+    fs::write(rig.path("key.pem"), "nonsense").unwrap();
+    rig.refused(&["serve", "--config", "donjon.toml"], 2, "tls: ");
+    assert!(!rig.path("donjon-data").exists());
+}
