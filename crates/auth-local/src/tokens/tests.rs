@@ -2,11 +2,12 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use donjon_domain::{Scope, ports::RepositoryErrorKind};
+use donjon_testkit::{FixedClock, MemoryRepository, SeededEntropy};
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
@@ -109,43 +110,22 @@ impl TokenStore for Rows {
     }
 }
 
-/// Starts at 1,000 seconds.
-struct TestClock(AtomicU64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        at(self.0.load(Ordering::Relaxed).try_into().unwrap())
-    }
-}
-
-/// Counts, so that no two draws are equal.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes()[0];
-        }
-    }
-}
-
 struct Rig {
     tokens: Arc<Tokens>,
     store: Arc<Rows>,
-    clock: Arc<TestClock>,
+    clock: Arc<FixedClock>,
 }
 
 impl Rig {
     fn new() -> Self {
         let store = Arc::new(Rows::default());
-        let clock = Arc::new(TestClock(AtomicU64::new(1_000)));
+        let clock = Arc::new(FixedClock::new(at(1_000)));
         let key = SecretBytes::new(vec![7; 32]);
         let tokens = Tokens::new(
             store.clone(),
             &key,
             clock.clone(),
-            Arc::new(Counting::default()),
+            Arc::new(SeededEntropy::new(1)),
         );
         Self {
             tokens: Arc::new(tokens.unwrap()),
@@ -186,8 +166,8 @@ impl Rig {
         self.store.finds.load(Ordering::Relaxed)
     }
 
-    fn pass(&self, seconds: u64) {
-        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
+    fn pass(&self, seconds: i64) {
+        self.clock.advance_seconds(seconds);
     }
 
     fn flushed(&self) -> BTreeMap<TokenId, Vec<Timestamp>> {
@@ -268,6 +248,37 @@ fn a_hash_key_has_32_bytes() {
     }
 }
 
+#[tokio::test]
+async fn tokens_live_in_the_store_alone() {
+    let store = Arc::new(MemoryRepository::new().running_jobs_twice());
+    let clock = Arc::new(FixedClock::new(at(0)));
+    let tokens = |key| {
+        let key = SecretBytes::new(vec![key; 32]);
+        let entropy = Arc::new(SeededEntropy::new(2));
+        Tokens::new(store.clone(), &key, clock.clone(), entropy).unwrap()
+    };
+    let new = NewToken {
+        project: ProjectId::new("p"),
+        user: UserId::new("u"),
+        roles: Vec::new(),
+        expires: None,
+    };
+    let issued = tokens(7).issue(new).await.unwrap();
+    let credential = Credential {
+        token: str::from_utf8(issued.token.expose()).ok(),
+        ..Credential::default()
+    };
+    let restarted = tokens(7);
+    assert!(restarted.authenticate(credential).await.is_ok());
+    restarted.flush_uses().await.unwrap();
+    assert_eq!(
+        tokens(7).list().await.unwrap()[0].last_used,
+        Some(at(0)),
+        "the use is stored"
+    );
+    assert!(tokens(8).authenticate(credential).await.is_err());
+}
+
 // === refusing ===
 
 #[tokio::test]
@@ -312,7 +323,7 @@ async fn expiry_is_checked_at_each_use() {
                 rig.store.clone(),
                 &SecretBytes::new(vec![7; 32]),
                 rig.clock.clone(),
-                Arc::new(Counting::default()),
+                Arc::new(SeededEntropy::new(1)),
             )
             .unwrap(),
         ),
