@@ -18,7 +18,7 @@ use donjon_domain::{
 };
 
 use self::{
-    cache::{TokenCache, actor_of},
+    cache::{Known, TokenCache, actor_of},
     secret::TokenHasher,
 };
 
@@ -102,7 +102,7 @@ impl Tokens {
     }
 
     /// All tokens, oldest first, expired ones too, with their last use up to
-    /// this moment.
+    /// this second.
     ///
     /// # Errors
     /// As storage fails.
@@ -173,11 +173,9 @@ impl Authenticator for Tokens {
             return Box::pin(std::future::ready(Err(refused())));
         }
         let hash = self.hasher.hash(token.as_bytes());
-        match self.cache.find(&hash) {
-            Some(entry) => {
-                let actor = entry.accept(self.clock.now()).ok_or_else(refused);
-                Box::pin(std::future::ready(actor))
-            }
+        match self.cache.find(&hash, self.clock.now()) {
+            Some(Known::Valid(actor)) => Box::pin(std::future::ready(Ok(actor))),
+            Some(Known::Expired) => Box::pin(std::future::ready(Err(refused()))),
             None => Box::pin(self.look_up(hash)),
         }
     }

@@ -10,7 +10,7 @@ use std::{
     collections::{HashMap, HashSet},
     hash::{Hash, Hasher},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -24,8 +24,13 @@ pub(super) struct TokenCache {
     state: RwLock<State>,
 }
 
-/// A token in memory.
-pub(super) struct Entry {
+/// What a token in memory says about its holder.
+pub(super) enum Known {
+    Valid(Actor),
+    Expired,
+}
+
+struct Entry {
     id: TokenId,
     actor: Actor,
     expires: Option<Timestamp>,
@@ -41,8 +46,8 @@ pub(super) struct Generation(u64);
 
 struct State {
     generation: u64,
-    young: HashMap<Key, Arc<Entry>>,
-    old: HashMap<Key, Arc<Entry>>,
+    young: HashMap<Key, Entry>,
+    old: HashMap<Key, Entry>,
     barred: HashSet<TokenId>,
     /// Unflushed uses of tokens that are in neither half: at most one for each
     /// token in storage.
@@ -75,11 +80,13 @@ impl TokenCache {
         Generation(self.read().generation)
     }
 
-    pub(super) fn find(&self, hash: &TokenHash) -> Option<Arc<Entry>> {
+    /// Looks for a token, and notes the use where it is valid; `None` where
+    /// storage has to be asked.
+    pub(super) fn find(&self, hash: &TokenHash, now: Timestamp) -> Option<Known> {
         let key = Key(*hash);
         let state = self.read();
         if let Some(entry) = state.young.get(&key) {
-            return Some(Arc::clone(entry));
+            return Some(entry.accept(now));
         }
         if !state.old.contains_key(&key) {
             return None;
@@ -87,8 +94,9 @@ impl TokenCache {
         drop(state);
         let mut state = self.write();
         let entry = state.old.remove(&key)?;
-        state.insert(key, Arc::clone(&entry), self.half_max);
-        Some(entry)
+        let known = entry.accept(now);
+        state.insert(key, entry, self.half_max);
+        Some(known)
     }
 
     /// Keeps what storage said, unless a removal may have made it untrue since
@@ -96,13 +104,13 @@ impl TokenCache {
     pub(super) fn keep(&self, generation: Generation, row: TokenRow, now: Timestamp) {
         let mut state = self.write();
         if state.generation == generation.0 && !state.barred.contains(&row.id) {
-            let entry = Arc::new(Entry {
+            let entry = Entry {
                 id: row.id,
                 actor: actor_of(&row),
                 expires: row.expires,
                 used: AtomicI64::new(now.as_micros()),
                 flushed: AtomicI64::new(i64::MIN),
-            });
+            };
             state.insert(Key(row.hash), entry, self.half_max);
         } else {
             state.note_loose(row.id, now);
@@ -168,13 +176,20 @@ impl TokenCache {
 // === impl Entry ===
 
 impl Entry {
-    /// The token's holder, and notes the use; `None` where the token is expired.
-    pub(super) fn accept(&self, now: Timestamp) -> Option<Actor> {
+    fn accept(&self, now: Timestamp) -> Known {
         if self.expires.is_some_and(|expires| expires <= now) {
-            return None;
+            return Known::Expired;
         }
-        self.used.fetch_max(now.as_micros(), Ordering::Relaxed);
-        Some(self.actor.clone())
+        // Noting every use would make the processors pass one cache line around.
+        if now.as_micros()
+            >= self
+                .used
+                .load(Ordering::Relaxed)
+                .saturating_add(NOTED_MICROS)
+        {
+            self.used.fetch_max(now.as_micros(), Ordering::Relaxed);
+        }
+        Known::Valid(self.actor.clone())
     }
 
     fn used(&self) -> Timestamp {
@@ -191,7 +206,7 @@ impl Entry {
 // === impl State ===
 
 impl State {
-    fn insert(&mut self, key: Key, entry: Arc<Entry>, half_max: usize) {
+    fn insert(&mut self, key: Key, entry: Entry, half_max: usize) {
         if self.young.len() >= half_max {
             let young = std::mem::take(&mut self.young);
             for entry in std::mem::replace(&mut self.old, young).into_values() {
@@ -228,6 +243,9 @@ pub(super) fn actor_of(row: &TokenRow) -> Actor {
         scope: Scope::Project,
     }
 }
+
+/// How exact the time of the last use is.
+const NOTED_MICROS: i64 = 1_000_000;
 
 fn note_later(uses: &mut HashMap<TokenId, Timestamp>, id: TokenId, used: Timestamp) {
     let noted = uses.entry(id).or_insert(used);

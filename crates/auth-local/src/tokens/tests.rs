@@ -438,9 +438,9 @@ fn memory_is_bounded_and_keeps_what_is_in_use() {
     };
     for n in 0..100 {
         cache.keep(cache.generation(), row(n), at(i64::from(n)));
-        assert!(cache.find(&row(0).hash).is_some(), "{n}");
+        assert!(cache.find(&row(0).hash, at(0)).is_some(), "{n}");
     }
-    let found = |n: &u8| cache.find(&row(*n).hash).is_some();
+    let found = |n: &u8| cache.find(&row(*n).hash, at(0)).is_some();
     let kept = (0..100).filter(found).count();
     assert!((5..=10).contains(&kept), "{kept}");
     // Uses of what was thrown out are not lost.
