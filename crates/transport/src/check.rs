@@ -7,30 +7,39 @@ use std::str;
 
 use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use memchr::{memchr, memrchr};
 
 use crate::service::BadRequest;
 
-/// Checks the head of `request`. CPU only, and cheap for requests that keep the rules.
-pub(crate) fn check<B>(request: &Request<B>, target_bytes_max: usize) -> Result<(), BadRequest> {
-    check_transfer_encoding(request.headers())?;
-    let host = host(request)?;
-    check_target(request.method(), request.uri(), host, target_bytes_max)?;
-    check_path(request.uri().path())
+/// What comes after a request that keeps the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The connection may go on.
+    GoOn,
+    /// It should end: the length of the request was told in a way that others on the path may have
+    /// read differently.
+    Close,
 }
 
-/// Whether the connection should end with this request: its length was told in a way that others
-/// on the path may have read differently.
-pub(crate) fn ends_connection(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(TE)
+/// Checks the head of `request`. CPU only, and cheap for requests that keep the rules.
+pub(crate) fn check<B>(request: &Request<B>, target_bytes_max: usize) -> Result<Then, BadRequest> {
+    let then = check_transfer_encoding(request.headers())?;
+    let host = host(request)?;
+    check_target(request.method(), request.uri(), host, target_bytes_max)?;
+    check_path(request.uri().path())?;
+    Ok(then)
 }
 
 /// # Source
 /// RFC 9112 section 6.1. We know no coding but `chunked`, and `identity` is gone since RFC 7230.
-fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), BadRequest> {
+fn check_transfer_encoding(headers: &HeaderMap) -> Result<Then, BadRequest> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (None, _) if !headers.contains_key(TE) => Ok(Then::GoOn),
+        (None, _) => Ok(Then::Close),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            Ok(Then::Close)
+        }
         _ => Err(BadRequest::TransferEncoding),
     }
 }
@@ -88,7 +97,7 @@ fn check_target(
 
 /// Decodes the path once, only to see whether it can be decoded.
 fn check_path(path: &str) -> Result<(), BadRequest> {
-    if !path.contains('%') {
+    if memchr(b'%', path.as_bytes()).is_none() {
         return Ok(());
     }
     let mut decoded = Vec::with_capacity(path.len());
@@ -115,15 +124,12 @@ fn escaped(high: Option<u8>, low: Option<u8>) -> Option<u8> {
 
 /// Whether `host` is a name, an IPv4 address or a bracketed IPv6 address, with or without a port.
 fn is_host(host: &[u8]) -> bool {
-    let Ok(host) = str::from_utf8(host) else {
-        return false;
+    let (name, port) = match memrchr(b':', host).and_then(|colon| host.split_at_checked(colon)) {
+        Some((name, [b':', port @ ..])) if !host.ends_with(b"]") => (name, port),
+        _ => (host, &b""[..]),
     };
-    let (name, port) = match host.rsplit_once(':') {
-        Some(parts) if !host.ends_with(']') => parts,
-        _ => (host, ""),
-    };
-    let is_port = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = match name.as_bytes() {
+    let is_port = port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
+    let is_name = match name {
         [b'[', inner @ .., b']'] => !inner.is_empty() && inner.iter().all(is_ipv6_byte),
         name => !name.is_empty() && name.iter().all(is_name_byte),
     };
@@ -131,11 +137,11 @@ fn is_host(host: &[u8]) -> bool {
 }
 
 fn is_name_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
 fn is_ipv6_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b'%' | b'-' | b'_' | b'~')
 }
 
 #[cfg(test)]

@@ -26,10 +26,10 @@ use tokio_rustls::server::TlsStream;
 use tracing::{debug, error};
 
 use crate::body::RequestBody;
-use crate::check::{check, ends_connection};
+use crate::check::{Then, check};
 use crate::io::{Stream, WatchedIo};
 use crate::peer::ConnectionInfo;
-use crate::registry::{Admission, Mode, Shared};
+use crate::registry::{Admission, Mode, Shared, Slot};
 use crate::service::{BadRequest, Refusal, Refused, Service};
 use crate::watch::{NEVER, Phase, Watch};
 
@@ -45,6 +45,15 @@ struct Exchange<'a, S> {
     service: &'a S,
     link: &'a Arc<Link>,
     info: &'a ConnectionInfo,
+}
+
+/// A call of the service, and its place among those in flight once it had to wait.
+///
+/// Boxed, because hyper and the layers here would move it by value several times, and the futures of
+/// applications grow to many kilobytes.
+struct Call<'a, F> {
+    future: Pin<Box<F>>,
+    slot: Option<Slot<'a>>,
 }
 
 /// The one timer of a connection, re-armed as rarely as possible.
@@ -190,60 +199,73 @@ async fn drive<S: Service>(
 // === impl Exchange ===
 
 impl<S: Service> Exchange<'_, S> {
-    async fn answer(
+    /// Begins to answer at once, so that what hyper keeps for the rest is small.
+    fn answer(
         &self,
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let watch = &self.link.watch;
-        let has_bare_lf = watch.request_began();
-        let ends_connection = ends_connection(request.headers());
-        let checked = match check(&request, self.link.shared.limits.target_bytes_max) {
-            Ok(()) if has_bare_lf => Err(BadRequest::BareLineFeed),
-            checked => checked,
-        };
-        let mut response = match checked {
-            Ok(()) => self.call(request).await,
-            Err(why) => self.refuse(why.into(), request.method(), request.uri()),
-        };
-        if ends_connection || checked.is_err() {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        watch.request_ended();
-        Ok(response.map(Full::new))
-    }
-
-    async fn call(&self, request: Request<Incoming>) -> Response<Bytes> {
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send {
+        self.link.watch.request_began();
+        let request = request.map(|body| RequestBody::from_network(body, self.link));
         let method = request.method().clone();
         let uri = request.uri().clone();
-        let Some(_slot) = self.link.shared.slots.enter() else {
+        let checked = self.check(&request);
+        let call = checked
+            .map_err(Refusal::from)
+            .and_then(|_| self.call(request));
+        async move {
+            let answered = match call {
+                Ok(call) => self.finish(call).await,
+                Err(why) => Err(why),
+            };
+            let mut response = answered.unwrap_or_else(|why| self.refuse(why, &method, &uri));
+            if checked != Ok(Then::GoOn) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            self.link.watch.request_ended();
+            Ok(response.map(Full::new))
+        }
+    }
+
+    fn check(&self, request: &Request<RequestBody>) -> Result<Then, BadRequest> {
+        match check(request, self.link.shared.limits.target_bytes_max) {
+            Ok(_) if self.link.watch.has_bare_lf() => Err(BadRequest::BareLineFeed),
+            checked => checked,
+        }
+    }
+
+    /// Calls the service if there is a place for it.
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Call<'_, impl Future<Output = Response<Bytes>> + Send>, Refusal> {
+        if self.link.shared.slots.is_full() {
             self.link.shared.count_overload();
-            return self.refuse(Refusal::Overloaded, &method, &uri);
-        };
-        let request = request.map(|body| RequestBody::from_network(body, self.link));
-        match self.run(request).await {
-            Ok(response) => response,
-            Err(why) => self.refuse(why, &method, &uri),
+            return Err(Refusal::Overloaded);
+        }
+        let call = || Box::pin(self.service.call(request, self.info));
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(future) => Ok(Call { future, slot: None }),
+            Err(_panic) => Err(self.note_panic()),
         }
     }
 
     /// Runs the service, but not past a panic nor past the deadline.
-    async fn run(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, Refusal> {
-        // Boxed, because hyper and the layers here would move the future by value several times, and those of
-        // applications grow to many kilobytes.
-        let begin = || Box::pin(self.service.call(request, self.info));
-        let mut call = match catch_unwind(AssertUnwindSafe(begin)) {
-            Ok(call) => call,
-            Err(_panic) => return Err(self.note_panic()),
-        };
+    async fn finish(
+        &self,
+        mut call: Call<'_, impl Future<Output = Response<Bytes>> + Send>,
+    ) -> Result<Response<Bytes>, Refusal> {
         poll_fn(
-            |cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            |cx| match catch_unwind(AssertUnwindSafe(|| call.future.as_mut().poll(cx))) {
                 Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
-                Ok(Poll::Pending) if self.link.watch.request_is_due() => {
+                Ok(Poll::Pending) if self.link.watch.request_waits() => {
                     Poll::Ready(Err(Refusal::Deadline))
                 }
-                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Pending) => {
+                    call.slot
+                        .get_or_insert_with(|| self.link.shared.slots.enter());
+                    Poll::Pending
+                }
                 Err(_panic) => Poll::Ready(Err(self.note_panic())),
             },
         )

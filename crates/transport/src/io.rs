@@ -3,11 +3,12 @@
 //! Decides: what counts as progress of a write, whether a request head has a bare line feed, and
 //! how a connection is closed so that the last answer is not lost.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -244,12 +245,10 @@ impl HeadScan {
 
 /// Cuts off the first line with its LF, or all of `bytes` if there is none.
 fn next_line<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
-    let whole = *bytes;
-    // A slice reads without error, and the standard library searches faster than a loop here would.
-    let length = bytes.skip_until(b'\n').unwrap_or(0);
-    whole
-        .split_at_checked(length)
-        .map_or(whole, |(line, _)| line)
+    let end = memchr(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1);
+    let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, b""));
+    *bytes = rest;
+    line
 }
 
 /// More than a client has reason to send after its answer, less than what would cost us anything.

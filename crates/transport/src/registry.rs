@@ -39,7 +39,14 @@ pub(crate) enum Mode {
 }
 
 /// The places for requests being worked on.
+///
+/// A request takes one when it first has to wait. One that is answered at once takes none: there are never
+/// more of them than threads, and a counter that all threads write to would be the dearest part of it. So
+/// [`max`](Self::max) may be exceeded by as many requests as there are threads.
+///
+/// Aligned, so that writes to it do not push the neighbouring fields out of other processors' caches.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Slots {
     taken: AtomicIsize,
     max: isize,
@@ -254,11 +261,13 @@ impl Slots {
         }
     }
 
-    /// Takes a place if there is one.
-    pub(crate) fn enter(&self) -> Option<Slot<'_>> {
-        let slot = Slot(self);
-        // Taking first and looking then needs one atomic operation; the drop of `slot` undoes it.
-        (self.taken.fetch_add(1, Relaxed) < self.max).then_some(slot)
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken.load(Relaxed) >= self.max
+    }
+
+    pub(crate) fn enter(&self) -> Slot<'_> {
+        self.taken.fetch_add(1, Relaxed);
+        Slot(self)
     }
 
     /// Lends a place to others while its request waits for the network.
@@ -399,13 +408,15 @@ mod tests {
     #[test]
     fn a_lent_place_is_free_for_others() {
         let slots = Slots::new(1);
-        let slot = slots.enter().unwrap();
-        assert!(slots.enter().is_none());
+        let slot = slots.enter();
+        assert!(slots.is_full());
         slots.give_back();
-        let other = slots.enter().unwrap();
+        assert!(!slots.is_full());
+        let other = slots.enter();
         slots.take_over();
-        assert!(slots.enter().is_none());
-        drop((slot, other));
+        drop(slot);
+        assert!(slots.is_full());
+        drop(other);
         assert_eq!(slots.taken.load(Relaxed), 0);
     }
 }

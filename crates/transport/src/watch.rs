@@ -118,18 +118,23 @@ impl Watch {
 
     // Requests.
 
-    /// A request head is complete. Tells whether it had a bare line feed.
-    pub(crate) fn request_began(&self) -> bool {
+    /// A request head is complete. Its time is counted from the first [`request_waits`](Self::request_waits),
+    /// which comes in the same turn: one that is answered at once costs no look at the clock.
+    pub(crate) fn request_began(&self) {
         self.head_since.store(NEVER, Relaxed);
-        self.request_due
-            .store(self.now().saturating_add(self.request_timeout_ms), Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.has_unread.store(false, Relaxed);
-        self.has_bare_lf.load(Relaxed)
     }
 
-    pub(crate) fn request_is_due(&self) -> bool {
-        self.now() >= self.request_due.load(Relaxed)
+    /// The service needs longer. Tells whether its time is over.
+    pub(crate) fn request_waits(&self) -> bool {
+        let now = self.now();
+        let due = self.request_due.load(Relaxed);
+        if due == NEVER {
+            self.request_due
+                .store(now.saturating_add(self.request_timeout_ms), Relaxed);
+        }
+        now >= due
     }
 
     /// The service has answered; from here on the client has its time for the next request.
@@ -192,6 +197,11 @@ impl Watch {
         self.has_bare_lf.store(true, Relaxed);
     }
 
+    /// Whether the head that came last had a bare line feed. Its request ends the connection.
+    pub(crate) fn has_bare_lf(&self) -> bool {
+        self.has_bare_lf.load(Relaxed)
+    }
+
     pub(crate) fn write_waits(&self) {
         if self.write_since.load(Relaxed) == NEVER {
             self.write_since.store(self.now(), Relaxed);
@@ -240,6 +250,8 @@ mod tests {
     fn phases_follow_a_request() {
         let watch = watch();
         watch.request_began();
+        assert_eq!(watch.next_due().0, NEVER);
+        assert!(!watch.request_waits());
         let (due, phase) = watch.next_due();
         assert_eq!(phase, Phase::Request);
         assert!((3_000..3_900).contains(&due), "{due}");

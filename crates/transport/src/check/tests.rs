@@ -5,7 +5,7 @@ fn run(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<(), BadRe
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    check(&request.body(()).unwrap(), 100)
+    check(&request.body(()).unwrap(), 100).map(drop)
 }
 
 fn run_path(path: &str) -> Result<(), BadRequest> {
@@ -54,7 +54,7 @@ fn exactly_one_host() {
     );
     let mut old = Request::new(());
     *old.version_mut() = Version::HTTP_10;
-    assert_eq!(check(&old, 100), Ok(()));
+    assert_eq!(check(&old, 100), Ok(Then::GoOn));
 }
 
 #[test]
@@ -147,4 +147,15 @@ fn transfer_encoding_is_chunked_or_nothing() {
             "{values:?}"
         );
     }
+}
+
+#[test]
+fn requests_with_transfer_codings_end_the_connection() {
+    let then = |name: &str, value: &str| {
+        let request = Request::builder().header("host", "a").header(name, value);
+        check(&request.body(()).unwrap(), 100)
+    };
+    assert_eq!(then("transfer-encoding", "chunked"), Ok(Then::Close));
+    assert_eq!(then("te", "trailers"), Ok(Then::Close));
+    assert_eq!(then("content-length", "0"), Ok(Then::GoOn));
 }
