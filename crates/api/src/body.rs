@@ -11,8 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::problem::Problem;
 
-/// The body of a request, whoever receives it.
-pub(crate) type RequestBody<'a> = Pin<&'a mut (dyn Body<Data = Bytes, Error = BoxError> + Send)>;
+/// The body of a request, whoever receives it. `Sync`, because a request that
+/// holds it is borrowed across awaits on threads that change.
+pub(crate) type RequestBody<'a> =
+    Pin<&'a mut (dyn Body<Data = Bytes, Error = BoxError> + Send + Sync)>;
 
 /// Reads at most `bytes_max` bytes; what is beyond is left unread.
 pub(crate) async fn read(

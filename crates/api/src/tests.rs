@@ -27,6 +27,11 @@ pub(crate) struct Rig {
     clock: Arc<FixedClock>,
 }
 
+/// A runtime with several threads takes no other futures.
+fn movable<F: Future + Send>(future: F) -> F {
+    future
+}
+
 /// Tokens: `member`, `admin`, `admin-only`, `reader` of project `p`; `stranger`
 /// and `foreign-admin` of project `q`.
 fn callers() -> FakeAuthenticator {
@@ -126,7 +131,7 @@ impl Rig {
             is_trusted_proxy: false,
             is_tls: false,
         };
-        block_on(self.api.handle(&head, body.as_mut(), peer))
+        block_on(movable(self.api.handle(&head, body.as_mut(), peer)))
     }
 
     pub(crate) fn json(&self, token: &str, line: &str, body: &Value) -> Response<Bytes> {
