@@ -4,11 +4,14 @@
 //! reading the ledger again gives the same model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A payload with the way it was stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use crate::kit::sums;
+
+/// A payload with the way it was stored. `Debug` shows its length and the start of its SHA-256.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Payload {
     Text(String),
     Bytes(Vec<u8>),
@@ -154,6 +157,19 @@ impl Payload {
             Self::Text(_) => "text/plain",
             Self::Bytes(_) => "application/octet-stream",
         }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sum = sums::sha256_hex(self.bytes());
+        sum.truncate(8);
+        write!(
+            f,
+            "{} ({} bytes, {sum})",
+            self.content_type(),
+            self.bytes().len()
+        )
     }
 }
 
