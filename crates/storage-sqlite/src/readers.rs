@@ -1,0 +1,244 @@
+//! Connections that read. Each transaction sees one snapshot of the WAL.
+//!
+//! Point reads run on their caller's thread. A thread has a favourite
+//! connection, so that its page cache is of use, and takes another one where
+//! that is busy. Scans run on threads of their own, and are ended where they
+//! take longer than [`SCAN_TIME_MAX`]: a checkpoint waits for every reader.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use donjon_domain::ports::{RepositoryError, RepositoryErrorKind, TxError};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{
+    OpenError,
+    failure::{Broken, Failure, Reach},
+    settings::{self, Role},
+    shared::{Shared, StopCause},
+    ticks,
+    tx::{ProjectNames, ReadTransaction},
+};
+
+/// A scan that takes longer is given up as overload.
+const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// After so many steps of SQLite's machine a scan looks at the time: some
+/// hundred microseconds.
+const STEPS_PER_LOOK: i32 = 20_000;
+
+/// A scan that waits for its thread.
+pub(crate) type ScanJob = Box<dyn FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError> + Send>;
+
+pub(crate) struct Scan {
+    pub(crate) job: ScanJob,
+    pub(crate) reply: oneshot::Sender<Result<(), TxError>>,
+}
+
+/// All connections that read.
+pub(crate) struct Readers {
+    points: Vec<Slot>,
+    scans: Vec<Slot>,
+    shared: Arc<Shared>,
+}
+
+/// A connection; `None` once storage was closed.
+type Slot = Mutex<Option<Reader>>;
+
+struct Reader {
+    connection: Connection,
+    names: ProjectNames,
+    /// When a scan has to end.
+    deadline: Arc<Mutex<Option<Instant>>>,
+}
+
+// === impl Readers ===
+
+impl Readers {
+    pub(crate) fn open(
+        path: &Path,
+        points: usize,
+        scans: usize,
+        shared: Arc<Shared>,
+    ) -> Result<Self, OpenError> {
+        let open = |count: usize| -> Result<Vec<Slot>, OpenError> {
+            (0..count.max(1))
+                .map(|_| Ok(Mutex::new(Some(Reader::open(path)?))))
+                .collect()
+        };
+        Ok(Self {
+            points: open(points)?,
+            scans: open(scans)?,
+            shared,
+        })
+    }
+
+    /// Runs `job` on this thread.
+    pub(crate) fn point(
+        &self,
+        job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
+    ) -> Result<(), TxError> {
+        let mut slot = self.free_point_slot();
+        self.run(&mut slot, None, job)
+    }
+
+    /// Starts the threads that run scans, and returns their queue. They end
+    /// when the queue does.
+    pub(crate) fn start_scans(
+        self: &Arc<Self>,
+        waiting_max: usize,
+    ) -> std::io::Result<mpsc::SyncSender<Scan>> {
+        let (queue, waiting) = mpsc::sync_channel::<Scan>(waiting_max.max(1));
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..self.scans.len() {
+            let (readers, waiting) = (Arc::clone(self), Arc::clone(&waiting));
+            thread::Builder::new()
+                .name(format!("donjon-scan-{number}"))
+                .spawn(move || readers.run_scans(number, &waiting))?;
+        }
+        Ok(queue)
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub(crate) fn close(&self) {
+        for slot in self.points.iter().chain(&self.scans) {
+            drop(lock(slot).take());
+        }
+    }
+
+    fn run_scans(&self, number: usize, waiting: &Mutex<mpsc::Receiver<Scan>>) {
+        let Some(slot) = self.scans.get(number) else {
+            return;
+        };
+        loop {
+            let next = lock(waiting).recv();
+            let Ok(mut scan) = next else {
+                return;
+            };
+            let deadline = ticks::now() + SCAN_TIME_MAX;
+            let done = self.run(&mut lock(slot), Some(deadline), &mut scan.job);
+            // Whoever asked may have gone.
+            let _ = scan.reply.send(done).is_ok();
+        }
+    }
+
+    fn run(
+        &self,
+        slot: &mut Option<Reader>,
+        deadline: Option<Instant>,
+        job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
+    ) -> Result<(), TxError> {
+        let closed = || storage(RepositoryError::new(RepositoryErrorKind::Unavailable));
+        let reader = slot.as_mut().ok_or_else(closed)?;
+        let (done, broken) = reader.transact(deadline, job);
+        if let Some(broken) = broken.filter(|broken| broken.reach == Reach::Damage) {
+            tracing::error!(why = broken.why, "a reader found the database damaged");
+            self.shared.stop(StopCause::Damage);
+        }
+        done
+    }
+
+    /// This thread's favourite where it is free, else any that is, else the
+    /// favourite when it is.
+    fn free_point_slot(&self) -> MutexGuard<'_, Option<Reader>> {
+        let favourite = FAVOURITE.with(|number| *number) % self.points.len();
+        let (before, after) = self.points.split_at(favourite);
+        let in_order = || after.iter().chain(before);
+        let free = in_order().find_map(|slot| match slot.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        match (free, in_order().next()) {
+            (Some(guard), _) => guard,
+            (None, Some(slot)) => lock(slot),
+            (None, None) => unreachable!("there is at least one slot"),
+        }
+    }
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Numbers threads in the order in which they first read.
+    static FAVOURITE: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn open(path: &Path) -> Result<Self, OpenError> {
+        let mut connection = settings::connect(path, Role::Reader)?;
+        let deadline = Arc::new(Mutex::new(None));
+        let looked_at = Arc::clone(&deadline);
+        let is_late =
+            move || lock(&looked_at).is_some_and(|deadline: Instant| deadline < ticks::now());
+        connection.progress_handler(STEPS_PER_LOOK, Some(is_late))?;
+        Ok(Self {
+            connection,
+            names: ProjectNames::default(),
+            deadline,
+        })
+    }
+
+    /// Runs `job` on a snapshot; also tells what took it down.
+    fn transact(
+        &mut self,
+        deadline: Option<Instant>,
+        mut job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
+    ) -> (Result<(), TxError>, Option<Broken>) {
+        if deadline.is_some() {
+            *lock(&self.deadline) = deadline;
+        }
+        if let Err(failure) = execute(&self.connection, "BEGIN") {
+            return (Err(storage(failure.into())), None);
+        }
+        let mut tx = ReadTransaction::new(&self.connection, &mut self.names);
+        let done = catch_unwind(AssertUnwindSafe(|| job(&mut tx)));
+        let broken = tx.take_broken();
+        let ended = execute(&self.connection, "COMMIT");
+        let done = match (done, ended) {
+            (Ok(Ok(())), Err(failure)) => Err(storage(failure.into())),
+            (Ok(done), _) => done,
+            (Err(_panic), _) => Err(panicked()),
+        };
+        if !self.connection.is_autocommit() {
+            // A snapshot that does not end would stop every checkpoint.
+            let _ = execute(&self.connection, "ROLLBACK").is_ok();
+        }
+        (done, broken)
+    }
+}
+
+/// Runs a statement without parameters or rows.
+pub(crate) fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// A job panicked: the caller's fault, and no reason to take anybody else down.
+pub(crate) fn panicked() -> TxError {
+    storage(RepositoryError::with_source(
+        RepositoryErrorKind::Internal,
+        "the job panicked",
+    ))
+}
+
+fn storage(error: RepositoryError) -> TxError {
+    TxError::Storage(error)
+}
+
+/// A panic while the lock is held leaves nothing half done that matters.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

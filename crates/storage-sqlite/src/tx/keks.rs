@@ -1,0 +1,147 @@
+//! Keys and the installation.
+
+use donjon_domain::{
+    Deployment, DeploymentId, KekId, KekScope, KekState, ProjectId, RootKeyId, ServerKey,
+    WrappedKek,
+    ports::{KekReads, KekWrites, RepositoryError},
+};
+use rusqlite::{Row, params};
+
+use super::{Mode, Tx, WriteTransaction, columns::time, projects};
+use crate::failure::Failure;
+
+/// A query for the columns that [`read`] reads, in its order.
+macro_rules! select_keks {
+    ($clauses:literal) => {
+        concat!(
+            "SELECT uuid, scope, generation, state, root, wrapped, created FROM keks ",
+            $clauses
+        )
+    };
+}
+
+/// `keks.scope` of the server's own keys; projects have numbers above 0.
+const TOKEN_HASH: i64 = -1;
+
+impl<M: Mode> KekReads for Tx<'_, M> {
+    fn deployment(&mut self) -> Result<Option<Deployment>, RepositoryError> {
+        self.run(|tx| {
+            let sql = "SELECT uuid, root, canary, created FROM deployment";
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            Ok(Some(Deployment {
+                id: DeploymentId::from_bytes(row.get(0)?),
+                root: RootKeyId::from_bytes(row.get(1)?),
+                canary: row.get(2)?,
+                created: time(row, 3)?,
+            }))
+        })
+    }
+
+    fn active_kek(&mut self, scope: &KekScope) -> Result<Option<WrappedKek>, RepositoryError> {
+        self.run(|tx| {
+            let stored = match scope {
+                KekScope::Server(ServerKey::TokenHash) => TOKEN_HASH,
+                KekScope::Project(project) => {
+                    match projects::find(tx.connection, project.as_str())? {
+                        Some((row, _)) => row,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            let sql = select_keks!("WHERE scope = ?1 AND state = 1");
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([stored])?;
+            rows.next()?.map(|row| read(row, scope.clone())).transpose()
+        })
+    }
+
+    fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError> {
+        self.run(|tx| {
+            let sql = select_keks!("WHERE uuid = ?1");
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([id.as_bytes()])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let scope = match row.get(1)? {
+                TOKEN_HASH => KekScope::Server(ServerKey::TokenHash),
+                project => {
+                    let name = tx.mode.project_name(tx.connection, project)?;
+                    KekScope::Project(ProjectId::new(name))
+                }
+            };
+            read(row, scope).map(Some)
+        })
+    }
+}
+
+impl KekWrites for WriteTransaction<'_> {
+    fn insert_deployment(&mut self, deployment: &Deployment) -> Result<(), RepositoryError> {
+        self.add(|tx| {
+            let sql = "INSERT INTO deployment (id, uuid, root, canary, created) \
+                       VALUES (1, ?1, ?2, ?3, ?4)";
+            tx.connection.prepare_cached(sql)?.execute(params![
+                deployment.id.as_bytes(),
+                deployment.root.as_bytes(),
+                deployment.canary,
+                deployment.created.as_micros(),
+            ])?;
+            Ok(())
+        })
+    }
+
+    fn insert_kek(&mut self, kek: &WrappedKek) -> Result<(), RepositoryError> {
+        self.add(|tx| {
+            let scope = match &kek.scope {
+                KekScope::Server(ServerKey::TokenHash) => TOKEN_HASH,
+                KekScope::Project(project) => tx
+                    .mode
+                    .pending
+                    .project_row(tx.connection, project.as_str())?,
+            };
+            let sql = "INSERT INTO keks (uuid, scope, generation, state, root, wrapped, created) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            tx.connection.prepare_cached(sql)?.execute(params![
+                kek.id.as_bytes(),
+                scope,
+                kek.generation,
+                stored_state(kek.state),
+                kek.root.as_bytes(),
+                kek.wrapped,
+                kek.created.as_micros(),
+            ])?;
+            Ok(())
+        })
+    }
+}
+
+fn read(row: &Row<'_>, scope: KekScope) -> Result<WrappedKek, Failure> {
+    Ok(WrappedKek {
+        id: KekId::from_bytes(row.get(0)?),
+        scope,
+        generation: row.get(2)?,
+        state: state(row.get(3)?)?,
+        root: RootKeyId::from_bytes(row.get(4)?),
+        wrapped: row.get(5)?,
+        created: time(row, 6)?,
+    })
+}
+
+fn stored_state(state: KekState) -> i64 {
+    match state {
+        KekState::Active => 1,
+        KekState::Retired => 2,
+    }
+}
+
+fn state(stored: i64) -> Result<KekState, Failure> {
+    match stored {
+        1 => Ok(KekState::Active),
+        2 => Ok(KekState::Retired),
+        _ => Err(Failure::BadRow("a key is in no known state")),
+    }
+}

@@ -1,0 +1,198 @@
+//! Secrets and payloads.
+
+use donjon_domain::{
+    ContentType, KekId, Page, ProjectId, Sealed, Secret, SecretId, SecretQuery, StoredSecret,
+    Timestamp,
+    ports::{RepositoryError, SecretReads, SecretWrites},
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    Mode, NO_SUCH_SECRET, Tx, WriteTransaction, acls,
+    columns::{SecretRow, select_secrets, stored_content_type, stored_secret_type},
+    lists,
+};
+use crate::failure::Failure;
+
+impl<M: Mode> SecretReads for Tx<'_, M> {
+    fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError> {
+        self.run(|tx| {
+            let sql = select_secrets!("WHERE uuid = ?1");
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([id.as_bytes()])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let row = SecretRow::read(row)?;
+            drop(rows);
+            tx.found = Some((id, row.place));
+            let acl = acls::read(tx.connection, row.place, row.acl)?;
+            let project = tx.mode.project_name(tx.connection, row.place.project())?;
+            Ok(Some(StoredSecret {
+                secret: row.into_secret(project),
+                acl,
+            }))
+        })
+    }
+
+    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError> {
+        self.run(|tx| {
+            let Some(place) = tx.place(id)? else {
+                return Ok(None);
+            };
+            let found = tx
+                .connection
+                .prepare_cached("SELECT kek, envelope FROM secrets WHERE place = ?1")?
+                .query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            match found {
+                Some((Some(kek), Some(envelope))) => Ok(Some(Sealed {
+                    kek: KekId::from_bytes(kek),
+                    envelope,
+                })),
+                Some((None, None)) => Ok(None),
+                _ => Err(Failure::BadRow("a payload has no key")),
+            }
+        })
+    }
+
+    fn list_secrets(
+        &mut self,
+        query: &SecretQuery,
+        now: Timestamp,
+    ) -> Result<Page<Secret>, RepositoryError> {
+        self.run(|tx| lists::list(tx, query, now))
+    }
+
+    fn count_secrets(
+        &mut self,
+        project: &ProjectId,
+        now: Timestamp,
+    ) -> Result<u64, RepositoryError> {
+        self.run(|tx| lists::count(tx, project, now))
+    }
+}
+
+impl SecretWrites for WriteTransaction<'_> {
+    fn insert_secret(
+        &mut self,
+        secret: &Secret,
+        payload: Option<&Sealed>,
+    ) -> Result<(), RepositoryError> {
+        self.add(|tx| {
+            if payload.is_some() != secret.content_type.is_some() {
+                return Err(Failure::Misuse("payload and content type come together"));
+            }
+            insert(tx, secret, payload)
+        })
+    }
+
+    fn set_payload(
+        &mut self,
+        id: SecretId,
+        content_type: ContentType,
+        payload: &Sealed,
+        updated: Timestamp,
+    ) -> Result<(), RepositoryError> {
+        self.add(|tx| {
+            let place = tx.expect_place(id)?;
+            let sql = "UPDATE secrets SET content_type = ?2, kek = ?3, envelope = ?4, \
+                       updated = ?5 WHERE place = ?1 AND content_type IS NULL";
+            let changed = tx.connection.prepare_cached(sql)?.execute(params![
+                place,
+                stored_content_type(content_type),
+                payload.kek.as_bytes(),
+                payload.envelope,
+                updated.as_micros(),
+            ]);
+            match changed.map_err(explain)? {
+                1 => Ok(()),
+                _ => Err(Failure::Duplicate),
+            }
+        })
+    }
+
+    fn touch_secret(&mut self, id: SecretId, updated: Timestamp) -> Result<(), RepositoryError> {
+        self.write(|tx| {
+            let sql = "UPDATE secrets SET updated = ?2 WHERE uuid = ?1";
+            let changed = tx
+                .connection
+                .prepare_cached(sql)?
+                .execute(params![id.as_bytes(), updated.as_micros()])?;
+            match changed {
+                1 => Ok(()),
+                _ => Err(NO_SUCH_SECRET),
+            }
+        })
+    }
+
+    fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError> {
+        self.write(|tx| {
+            tx.found = None;
+            // All that belongs to the secret goes with it, by foreign keys.
+            let gone = tx
+                .connection
+                .prepare_cached("DELETE FROM secrets WHERE uuid = ?1 RETURNING place, counted")?
+                .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            if let Some((place, true)) = gone {
+                tx.mode.pending.count(place, -1);
+            }
+            tx.mode.pending.note_deletion();
+            Ok(gone.is_some())
+        })
+    }
+}
+
+fn insert(
+    tx: &mut WriteTransaction<'_>,
+    secret: &Secret,
+    payload: Option<&Sealed>,
+) -> Result<(), Failure> {
+    let place = tx
+        .mode
+        .pending
+        .take_place(tx.connection, secret.project.as_str())?;
+    let creation = tx.mode.pending.take_creation(tx.connection)?;
+    let sql = "INSERT INTO secrets (place, uuid, counted, acl, created, updated, expiration, \
+               secret_type, content_type, bit_length, creation, creator, name, algorithm, mode, \
+               kek, envelope) \
+               VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let inserted = tx.connection.prepare_cached(sql)?.execute(params![
+        place,
+        secret.id.as_bytes(),
+        secret.created.as_micros(),
+        secret.updated.as_micros(),
+        secret.expiration.map(Timestamp::as_micros),
+        stored_secret_type(secret.secret_type),
+        secret.content_type.map(stored_content_type),
+        secret.bit_length.map(|bits| bits.get()),
+        creation,
+        secret.creator.as_ref().map(|creator| creator.as_str()),
+        secret.name.as_ref().map(|name| name.as_str()),
+        secret
+            .algorithm
+            .as_ref()
+            .map(|algorithm| algorithm.as_str()),
+        secret.mode.as_ref().map(|mode| mode.as_str()),
+        payload.map(|payload| payload.kek.as_bytes()),
+        payload.map(|payload| payload.envelope.as_slice()),
+    ]);
+    inserted.map_err(explain)?;
+    tx.found = Some((secret.id, place));
+    tx.mode.pending.count(place, 1);
+    Ok(())
+}
+
+/// Tells a payload without its KEK, and a place that should have been free,
+/// from a taken id.
+fn explain(error: rusqlite::Error) -> Failure {
+    let failure = Failure::from(error);
+    if failure.is_missing_parent() {
+        Failure::Misuse("the KEK of the payload is not stored")
+    } else if failure.is_taken_place() {
+        Failure::BadRow("the next place of a project is taken")
+    } else {
+        failure
+    }
+}
