@@ -1,4 +1,4 @@
-//! The data folder: exit code 4, and storage: exit code 75.
+//! The data folder: exit code 4.
 
 use std::{
     fs::{self, OpenOptions},
@@ -71,8 +71,9 @@ fn a_newer_schema_is_refused() {
     let newer = u32::from_be_bytes(version) + 1;
     file.write_all_at(&newer.to_be_bytes(), 60).unwrap();
     drop(file);
-    rig.refused(&["serve"], 75, "newer");
-    rig.refused(&["token", "list"], 75, "newer");
+    for verb in [&["serve"][..], &["token", "list"]] {
+        rig.refused(verb, 4, "the newest known here is");
+    }
 }
 
 #[test]
@@ -80,5 +81,5 @@ fn a_file_that_is_no_database_is_refused() {
     let rig = Rig::new();
     assert_eq!(rig.serve().stop(), Some(0));
     fs::write(rig.data("donjon.db"), "this is no database, ".repeat(500)).unwrap();
-    rig.refused(&["serve"], 75, "");
+    rig.refused(&["serve"], 4, "not a database of this server");
 }

@@ -1,6 +1,12 @@
 //! The `donjon` program as an operator meets it: verbs, messages, files, exit
 //! codes. Black box: nothing of the workspace is imported.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail; clippy's own exception does not reach helpers of integration tests"
+)]
+
 mod support;
 
 mod config;

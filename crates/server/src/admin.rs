@@ -28,9 +28,9 @@ pub(crate) struct Admin {
 impl Admin {
     pub(crate) async fn handle(&self, request: Request) -> Response {
         let outcome = match request {
-            Request::TokenCreate(new) => self.create(new).await,
-            Request::TokenList {} => self.list().await,
-            Request::TokenRevoke { id } => self.revoke(&id).await,
+            Request::Create(new) => self.create(new).await,
+            Request::List {} => self.list().await,
+            Request::Revoke { id } => self.revoke(&id).await,
         };
         outcome.unwrap_or_else(|refusal| refusal)
     }

@@ -14,7 +14,7 @@ use donjon_domain::{
         Repository, RepositoryError, RepositoryExt,
     },
 };
-use donjon_storage_sqlite::SqliteRepository;
+use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
 
 use crate::{
     config::{AuthMode, RootKeyFiles, Settings},
@@ -46,7 +46,7 @@ impl Installation {
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         data.begin(&settings.root_key, &*entropy)?;
         let crypto = Arc::new(load_root_keys(&settings.root_key, &entropy)?);
-        let storage = open_storage(data).await?;
+        let storage = open_storage(data, &clock).await?;
         let repository: Arc<dyn Repository> = storage.clone();
         if data.stage() == Stage::Whole {
             require_deployment(&*repository, data).await?;
@@ -96,6 +96,11 @@ impl Installation {
             AuthMode::Tokens => self.tokens.clone(),
             AuthMode::NoAuth => Arc::new(NoAuth),
         }
+    }
+
+    /// Resolves when writes have stopped for good.
+    pub(crate) fn stopped(&self) -> impl Future<Output = StopCause> + Send + 'static + use<> {
+        self.storage.stopped()
     }
 
     /// Stores when tokens were last used. What cannot be stored now is stored
@@ -149,8 +154,46 @@ fn load_root_keys(
     Ok(SoftwareCrypto::new(current, previous, Arc::clone(entropy)))
 }
 
-async fn open_storage(data: &DataDir) -> Result<Arc<SqliteRepository>, Failure> {
-    todo!()
+/// Makes the database where a new folder has none yet.
+async fn open_storage(
+    data: &DataDir,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<SqliteRepository>, Failure> {
+    let options = OpenOptions::new(data.database(), Arc::clone(clock));
+    let is_new = data.stage() != Stage::Whole && !options.path.exists();
+    let opening = tokio::task::spawn_blocking(move || {
+        if is_new {
+            SqliteRepository::create(options)
+        } else {
+            SqliteRepository::open(options)
+        }
+    });
+    let opened = opening.await.or_exit(Exit::Storage)?;
+    let (storage, opened) = opened.map_err(|error| {
+        let exit = exit_of_opening(error.kind());
+        Failure::new(exit, error)
+    })?;
+    if !opened.was_clean {
+        tracing::info!("the last stop was not in order; the database was checked and is whole");
+    }
+    if let Some(migrated) = opened.migrated.filter(|_| !is_new) {
+        tracing::info!(?migrated, "the database was brought to the newest schema");
+    }
+    Ok(Arc::new(storage))
+}
+
+/// What stays wrong however often one starts is a matter of the folder.
+fn exit_of_opening(kind: OpenErrorKind) -> Exit {
+    match kind {
+        OpenErrorKind::Missing
+        | OpenErrorKind::Exists
+        | OpenErrorKind::Permissions
+        | OpenErrorKind::InUse
+        | OpenErrorKind::NewerSchema { .. }
+        | OpenErrorKind::AlteredSchema
+        | OpenErrorKind::NotOurs => Exit::DataFolder,
+        _ => Exit::Storage,
+    }
 }
 
 /// A folder that is whole has an installation in its database; one without
@@ -164,7 +207,7 @@ async fn require_deployment(repository: &dyn Repository, data: &DataDir) -> Resu
         None => Err(Failure::new(
             Exit::DataFolder,
             anyhow!(
-                "{}: the database is empty, though its folder was in use before; put it back from a backup",
+                "{}: the database is empty, though its folder was in use; put it back from a backup",
                 data.database().display()
             ),
         )),

@@ -128,10 +128,6 @@ impl DataDir {
         self.path.join(DATABASE)
     }
 
-    pub(crate) fn ballast(&self) -> PathBuf {
-        self.path.join(BALLAST)
-    }
-
     pub(crate) fn first_token(&self) -> PathBuf {
         self.path.join(FIRST_TOKEN)
     }
@@ -215,6 +211,7 @@ fn stage(path: &Path, root_key: &RootKeyFiles) -> Result<Stage, Failure> {
         return Ok(Stage::Unfinished);
     }
     if has(DATABASE) {
+        refuse_emptied(&path.join(DATABASE))?;
         return if has_root_key {
             Ok(Stage::Whole)
         } else {
@@ -249,6 +246,22 @@ fn stage(path: &Path, root_key: &RootKeyFiles) -> Result<Stage, Failure> {
             ),
         ))
     }
+}
+
+/// A database that was in use is never empty; a new one in its place would hide
+/// that it was lost.
+fn refuse_emptied(database: &Path) -> Result<(), Failure> {
+    let bytes = fs::metadata(database).or_exit(Exit::DataFolder)?.len();
+    if bytes > 0 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::DataFolder,
+        anyhow!(
+            "{}: the database is empty, though its folder was in use; put it back from a backup",
+            database.display()
+        ),
+    ))
 }
 
 /// What is in the folder, but for what a file system puts there itself.

@@ -11,9 +11,11 @@ mod cli;
 mod config;
 
 mod admin;
+mod assembly;
 mod data_dir;
 mod duration;
 mod exit;
+mod frontend;
 mod hardening;
 mod logging;
 mod notify;
@@ -48,8 +50,10 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     hardening::harden().or_exit(Exit::Other)?;
     match cli.verb {
         None => print_help(),
+        Some(Verb::Serve(args)) => commands::serve(&args),
+        Some(Verb::Init(place)) => commands::init(&place),
+        Some(Verb::Token(verb)) => commands::token(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
-        Some(_) => Ok(Exit::Other),
     }
 }
 

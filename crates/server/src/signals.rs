@@ -1,13 +1,12 @@
 //! What the operator and the state of storage tell a running server to do.
 
-use std::{io, sync::Arc, time::Duration};
+use std::io;
 
-use donjon_domain::ports::{Health, Repository};
+use donjon_storage_sqlite::StopCause;
 use donjon_transport::Tls;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::{MissedTickBehavior, interval},
 };
 
 /// How urgent it is to stop.
@@ -24,11 +23,27 @@ pub(crate) enum Stop {
 #[derive(Debug, Clone)]
 pub(crate) struct Stopper(watch::Sender<Stop>);
 
-/// SIGTERM and SIGINT, from the moment this is made.
+/// SIGTERM and SIGINT.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// SIGHUP.
+#[derive(Debug)]
+pub(crate) struct ReloadSignal(Signal);
+
+/// From now on signals are heard, and none ends the process by itself.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn listen() -> io::Result<(StopSignals, ReloadSignal)> {
+    let stop = StopSignals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    };
+    Ok((stop, ReloadSignal(signal(SignalKind::hangup())?)))
 }
 
 impl Stopper {
@@ -55,15 +70,6 @@ impl Stopper {
 }
 
 impl StopSignals {
-    /// # Errors
-    /// As the system says.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
     /// The first signal drains, the next one cuts. Never returns.
     pub(crate) async fn obey(mut self, stopper: Stopper) {
         let mut stop = Stop::Drain;
@@ -83,44 +89,40 @@ impl StopSignals {
 }
 
 /// Stops the server when storage has stopped: nothing but a new start helps
-/// then, and a supervisor sees to that. Never returns before.
-pub(crate) async fn watch_storage(repository: Arc<dyn Repository>, stopper: Stopper) {
-    let mut pulse = interval(STORAGE_PULSE);
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        pulse.tick().await;
-        if repository.health() == Health::Stopped {
-            tracing::error!("storage has stopped: finishing the requests in flight, then ending");
-            stopper.ask(Stop::Drain);
-            return;
+/// then, and a supervisor sees to that.
+pub(crate) async fn watch_storage(stopped: impl Future<Output = StopCause>, stopper: Stopper) {
+    match stopped.await {
+        StopCause::Damage => tracing::error!(
+            "the database is damaged, and nothing is written any more: put it back from a backup"
+        ),
+        cause => tracing::error!(
+            ?cause,
+            "storage has stopped: finishing the requests in flight, then ending"
+        ),
+    }
+    stopper.ask(Stop::Drain);
+}
+
+impl ReloadSignal {
+    /// Reads the TLS files again at each signal. Never returns.
+    pub(crate) async fn obey(mut self, tls: Option<Tls>) {
+        loop {
+            self.0.recv().await;
+            let Some(tls) = tls.clone() else {
+                tracing::info!("SIGHUP: no TLS files to read again");
+                continue;
+            };
+            match tokio::task::spawn_blocking(move || tls.reload()).await {
+                Ok(Ok(())) => tracing::info!("SIGHUP: TLS files are read again"),
+                Ok(Err(error)) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "SIGHUP: TLS files make no sense; those from before stay in use"
+                ),
+                Err(error) => tracing::error!(%error, "SIGHUP: TLS files were not read"),
+            }
         }
     }
 }
-
-/// Reads the TLS files again at each SIGHUP. Never returns.
-///
-/// # Errors
-/// As the system says, before the first signal.
-pub(crate) async fn reload_tls(tls: Option<Tls>) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        hangup.recv().await;
-        let Some(tls) = tls.clone() else {
-            tracing::info!("SIGHUP: no TLS files to read again");
-            continue;
-        };
-        match tokio::task::spawn_blocking(move || tls.reload()).await {
-            Ok(Ok(())) => tracing::info!("SIGHUP: TLS files are read again"),
-            Ok(Err(error)) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "SIGHUP: TLS files make no sense; those from before stay in use"
-            ),
-            Err(error) => tracing::error!(%error, "SIGHUP: TLS files were not read"),
-        }
-    }
-}
-
-const STORAGE_PULSE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -135,14 +137,15 @@ mod tests {
         stopper.wait_for(Stop::Now).await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn stopped_storage_stops_the_server() {
-        let repository = Arc::new(donjon_testkit::MemoryRepository::new());
         let stopper = Stopper::new();
-        let watching = tokio::spawn(watch_storage(repository.clone(), stopper.clone()));
-        tokio::time::sleep(10 * STORAGE_PULSE).await;
+        let (storage_stops, stopped) = tokio::sync::oneshot::channel();
+        let stopped = async { stopped.await.unwrap() };
+        let watching = tokio::spawn(watch_storage(stopped, stopper.clone()));
+        tokio::task::yield_now().await;
         assert!(!watching.is_finished());
-        repository.set_health(Health::Stopped);
+        storage_stops.send(StopCause::Disk).unwrap();
         stopper.wait_for(Stop::Drain).await;
         watching.await.unwrap();
     }

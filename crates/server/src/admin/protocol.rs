@@ -8,11 +8,14 @@ use zeroize::Zeroizing;
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "verb", deny_unknown_fields)]
 pub(crate) enum Request {
-    TokenCreate(NewTokenRequest),
-    TokenList {},
-    TokenRevoke { id: String },
+    #[serde(rename = "token-create")]
+    Create(NewTokenRequest),
+    #[serde(rename = "token-list")]
+    List {},
+    #[serde(rename = "token-revoke")]
+    Revoke { id: String },
 }
 
 /// Whom a new token is for.

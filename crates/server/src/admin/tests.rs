@@ -31,7 +31,7 @@ fn create(project: &str) -> NewTokenRequest {
 }
 
 async fn tokens(admin: &Admin) -> Vec<TokenView> {
-    match admin.handle(Request::TokenList {}).await {
+    match admin.handle(Request::List {}).await {
         Response::Tokens { tokens } => tokens,
         other => panic!("{other:?}"),
     }
@@ -53,7 +53,7 @@ async fn a_token_is_created_listed_used_and_revoked() {
         expires_s: Some(86_400),
         ..create("web")
     };
-    let Response::TokenCreated { id, token } = admin.handle(Request::TokenCreate(new)).await else {
+    let Response::TokenCreated { id, token } = admin.handle(Request::Create(new)).await else {
         panic!("not created");
     };
     let listed = tokens(&admin).await;
@@ -76,17 +76,17 @@ async fn a_token_is_created_listed_used_and_revoked() {
     let used = tokens(&admin).await[0].last_used.clone();
     assert_eq!(used.as_deref(), Some("1970-01-01T00:00:00Z"));
 
-    let revoked = admin.handle(Request::TokenRevoke { id: id.clone() }).await;
+    let revoked = admin.handle(Request::Revoke { id: id.clone() }).await;
     assert!(matches!(revoked, Response::TokenRevoked {}));
     assert!(admin.tokens.authenticate(credential).await.is_err());
-    let again = refusal(&admin, Request::TokenRevoke { id }).await;
+    let again = refusal(&admin, Request::Revoke { id }).await;
     assert!(again.starts_with("there is no token "));
 }
 
 #[tokio::test]
 async fn a_project_is_enough() {
     let admin = admin();
-    admin.handle(Request::TokenCreate(create("web"))).await;
+    admin.handle(Request::Create(create("web"))).await;
     let view = &tokens(&admin).await[0];
     assert_eq!(view.user, "web");
     assert_eq!(view.roles, ["member", "reader"]);
@@ -98,7 +98,7 @@ async fn nonsense_is_refused() {
     let admin = admin();
     let long = "x".repeat(256);
     for project in ["", "a\nb", long.as_str()] {
-        let message = refusal(&admin, Request::TokenCreate(create(project))).await;
+        let message = refusal(&admin, Request::Create(create(project))).await;
         assert!(message.contains("a project has 1 to 255"), "{message}");
     }
     for role in ["", "a,b", "a b"] {
@@ -106,11 +106,7 @@ async fn nonsense_is_refused() {
             roles: vec![role.to_owned()],
             ..create("p")
         };
-        assert!(
-            refusal(&admin, Request::TokenCreate(new))
-                .await
-                .contains("role")
-        );
+        assert!(refusal(&admin, Request::Create(new)).await.contains("role"));
     }
     for expires_s in [0, -1, i64::MAX] {
         let new = NewTokenRequest {
@@ -118,14 +114,14 @@ async fn nonsense_is_refused() {
             ..create("p")
         };
         assert!(
-            refusal(&admin, Request::TokenCreate(new))
+            refusal(&admin, Request::Create(new))
                 .await
                 .contains("lasts")
         );
     }
     let id = "x".to_owned();
     assert!(
-        refusal(&admin, Request::TokenRevoke { id })
+        refusal(&admin, Request::Revoke { id })
             .await
             .contains("no token id")
     );
@@ -173,12 +169,12 @@ async fn send(path: &std::path::Path, bytes: Vec<u8>) -> Vec<u8> {
 #[tokio::test]
 async fn the_socket_answers() {
     let running = serve();
-    let created = ask(&running.path, Request::TokenCreate(create("web"))).await;
+    let created = ask(&running.path, Request::Create(create("web"))).await;
     let Response::TokenCreated { token, .. } = created else {
         panic!("{created:?}");
     };
     assert!(token.expose().starts_with("djn_"));
-    let listed = ask(&running.path, Request::TokenList {}).await;
+    let listed = ask(&running.path, Request::List {}).await;
     assert!(matches!(listed, Response::Tokens { tokens } if tokens.len() == 1));
 }
 
@@ -215,7 +211,7 @@ async fn nonsense_on_the_socket_is_answered_or_cut() {
 async fn nobody_listens() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("admin.sock");
-    let request = Request::TokenList {};
+    let request = Request::List {};
     assert!(client::ask(&path, &request).unwrap().is_none());
     drop(AdminSocket::bind(&path).unwrap());
     assert!(!path.exists());

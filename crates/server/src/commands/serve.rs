@@ -20,7 +20,7 @@ use crate::{
     frontend::Frontend,
     hardening, logging,
     notify::{State, notify},
-    signals::{self, Stop, StopSignals, Stopper},
+    signals::{self, Stop, Stopper},
     welcome::{Endpoint, Welcome},
 };
 
@@ -49,9 +49,10 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
 
 async fn run(settings: &Settings, tls: Option<Tls>) -> Result<Exit, Failure> {
     let stopper = Stopper::new();
-    let stop_signals = StopSignals::new().or_exit(Exit::Other)?;
+    let (stop, reload) = signals::listen().or_exit(Exit::Other)?;
     let mut tasks = Tasks::default();
-    tasks.spawn(stop_signals.obey(stopper.clone()));
+    tasks.spawn(stop.obey(stopper.clone()));
+    tasks.spawn(reload.obey(tls.clone()));
 
     let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
     let is_new = data.stage() != Stage::Whole;
@@ -85,15 +86,11 @@ async fn serve_from(
         clock: Arc::clone(&installation.clock),
     }));
     tasks.spawn(flush_uses(installation.clone()));
-    let repository = Arc::clone(&installation.repository);
-    tasks.spawn(signals::watch_storage(repository, stopper.clone()));
+    tasks.spawn(signals::watch_storage(
+        installation.stopped(),
+        stopper.clone(),
+    ));
     let is_tls = tls.is_some();
-    tasks.spawn(async move {
-        if let Err(error) = signals::reload_tls(tls).await {
-            tracing::warn!(%error, "SIGHUP is not heard");
-        }
-    });
-
     if is_new {
         welcome(settings, data, server.local_addrs().first(), is_tls);
     }

@@ -54,7 +54,7 @@ fn load(place: &Place) -> Result<Settings, Failure> {
 
 fn request(verb: &cli::Token) -> Result<Request, Failure> {
     Ok(match verb {
-        cli::Token::Create(create) => Request::TokenCreate(NewTokenRequest {
+        cli::Token::Create(create) => Request::Create(NewTokenRequest {
             project: create.project.clone(),
             user: create.user.clone(),
             roles: create.roles.clone(),
@@ -66,8 +66,8 @@ fn request(verb: &cli::Token) -> Result<Request, Failure> {
                 .context("--expires")
                 .or_exit(Exit::Config)?,
         }),
-        cli::Token::List(_) => Request::TokenList {},
-        cli::Token::Revoke(revoke) => Request::TokenRevoke {
+        cli::Token::List(_) => Request::List {},
+        cli::Token::Revoke(revoke) => Request::Revoke {
             id: revoke.id.clone(),
         },
     })
