@@ -14,7 +14,7 @@ struct Fresh {
 
 impl Fresh {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("donjon.db");
         let clock = Arc::new(FixedClock::new(sample::NOW));
         let options = OpenOptions {
@@ -24,7 +24,7 @@ impl Fresh {
             },
             ..OpenOptions::new(path, clock)
         };
-        let (repository, _) = SqliteRepository::create(options).unwrap();
+        let (repository, _) = SqliteRepository::create(options).expect("a new database");
         Self {
             repository,
             _folder: folder,
