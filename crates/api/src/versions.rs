@@ -1,7 +1,11 @@
 //! Discovery: the list of versions and the document of version 1.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header::LOCATION, request::Parts};
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{CONTENT_TYPE, LOCATION},
+    request::Parts,
+};
 use serde::Serialize;
 
 use crate::{
@@ -108,11 +112,19 @@ fn list_or_problem(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if raw.contains("application/json-home") {
-        let mut response = webob::error(&head.headers, StatusCode::FOUND, "");
+        let text = format!(
+            "302 Found\n\nThe resource was found at {base}/v1/; you should be redirected automatically.  "
+        );
+        let mut response = Response::new(Bytes::from(text));
+        *response.status_mut() = StatusCode::FOUND;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=UTF-8"),
+        );
         if let Ok(location) = HeaderValue::from_str(&format!("{base}/v1/")) {
-            response.headers_mut().insert(LOCATION, location);
+            headers.insert(LOCATION, location);
         }
-        *response.body_mut() = Bytes::new();
         return Ok(response);
     }
     if !accept.takes_json() {
