@@ -1,0 +1,429 @@
+//! Who may do what, in `tokens` mode: every route for callers of every kind.
+//!
+//! The expectations are the columns R, M, PA, FA of Barbican's default rules, and what a request without a valid
+//! token gets.
+
+use serde_json::{Value, json};
+
+use crate::support::{Caller, Launch, Response, Server};
+
+/// A call, and what each of [`Cast::all`] gets.
+struct Call {
+    line: &'static str,
+    body: Body,
+    expected: [u16; 7],
+}
+
+enum Body {
+    None,
+    Text,
+    Json(&'static str),
+}
+
+const CONSUMER: &str = r#"{"service": "s", "resource_type": "t", "resource_id": "r"}"#;
+
+/// `{s}` is the path of the secret.
+#[rustfmt::skip]
+const CALLS: &[Call] = &[
+    // no token, unknown token, reader, member, admin, member elsewhere, admin elsewhere
+    call("GET /", Body::None, [300, 300, 300, 300, 300, 300, 300]),
+    call("GET /healthcheck", Body::None, [200, 200, 200, 200, 200, 200, 200]),
+    call("GET /v2", Body::None, [404, 404, 404, 404, 404, 404, 404]),
+    call("GET /v1", Body::None, [401, 401, 200, 200, 200, 200, 200]),
+    call("GET /v1/", Body::None, [401, 401, 200, 200, 200, 200, 200]),
+    call("GET /v1/nothing", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET /v1/secrets", Body::None, [401, 401, 403, 200, 403, 200, 403]),
+    call("POST /v1/secrets", Body::Json("{}"), [401, 401, 403, 201, 403, 201, 403]),
+    call("PUT /v1/secrets", Body::Text, [401, 401, 405, 405, 405, 405, 405]),
+    call("GET {s}", Body::None, [401, 401, 403, 200, 200, 403, 200]),
+    call("PUT {s}", Body::Text, [401, 401, 403, 409, 409, 403, 403]),
+    call("POST {s}", Body::Json("{}"), [401, 401, 405, 405, 405, 405, 405]),
+    call("DELETE {s}", Body::None, [401, 401, 403, 204, 204, 403, 204]),
+    call("GET {s}/payload", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("GET {s}/nothing", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET {s}/metadata", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("PUT {s}/metadata", Body::Json(r#"{"metadata": {"a": "b"}}"#), [401, 401, 403, 201, 201, 403, 403]),
+    call("POST {s}/metadata", Body::Json(r#"{"key": "a", "value": "b"}"#), [401, 401, 403, 201, 201, 403, 403]),
+    call("GET {s}/metadata/k", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("PUT {s}/metadata/k", Body::Json(r#"{"key": "k", "value": "b"}"#), [401, 401, 403, 200, 200, 403, 403]),
+    call("DELETE {s}/metadata/k", Body::None, [401, 401, 403, 204, 204, 403, 403]),
+    call("GET {s}/acl", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("PUT {s}/acl", Body::Json(r#"{"read": {"users": ["u"]}}"#), [401, 401, 403, 200, 200, 403, 403]),
+    call("PATCH {s}/acl", Body::Json(r#"{"read": {"users": ["u"]}}"#), [401, 401, 403, 200, 200, 403, 403]),
+    call("DELETE {s}/acl", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("GET {s}/consumers", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("POST {s}/consumers", Body::Json(CONSUMER), [401, 401, 403, 200, 200, 403, 403]),
+    call("DELETE {s}/consumers", Body::Json(CONSUMER), [401, 401, 403, 200, 200, 403, 403]),
+    // Ids of consumers are shown nowhere, so nobody finds one.
+    call("GET {s}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    // The oldest form. What belongs to another tenant is not found at all.
+    call("GET /v1/home/secrets", Body::None, [401, 401, 403, 200, 403, 404, 404]),
+    call("POST /v1/home/secrets", Body::Json("{}"), [401, 401, 403, 201, 403, 404, 404]),
+    call("GET {t}", Body::None, [401, 401, 403, 200, 200, 404, 404]),
+    call("PUT {t}", Body::Text, [401, 401, 403, 409, 409, 404, 404]),
+    call("DELETE {t}", Body::None, [401, 401, 403, 204, 204, 404, 404]),
+];
+
+const fn call(line: &'static str, body: Body, expected: [u16; 7]) -> Call {
+    Call {
+        line,
+        body,
+        expected,
+    }
+}
+
+/// Callers of every kind, of the project `home` but for the last two.
+struct Cast {
+    server: Server,
+    owner: Caller,
+    all: [(&'static str, Caller); 7],
+}
+
+impl Cast {
+    fn new() -> Self {
+        let server = Server::new("tokens");
+        let holder = |project, user, role| server.caller(project, user, &[role]);
+        let all = [
+            ("no token", server.nobody()),
+            ("an unknown token", server.holder("djn_7f3c1f6e")),
+            ("a reader", holder("home", "reader", "reader")),
+            ("a member", holder("home", "member", "member")),
+            ("an admin", holder("home", "admin", "admin")),
+            ("a member elsewhere", holder("away", "stranger", "member")),
+            ("an admin elsewhere", holder("away", "boss", "admin")),
+        ];
+        let owner = holder("home", "owner", "member");
+        Self { server, owner, all }
+    }
+
+    /// A secret with everything that the calls want to find.
+    fn secret(&self) -> String {
+        let path = self.owner.store(HUSH);
+        let metadata = json!({"metadata": {"k": HUSH}});
+        self.owner.json(&format!("PUT {path}/metadata"), &metadata).ok(201);
+        let consumer: Value = serde_json::from_str(CONSUMER).unwrap();
+        self.owner.json(&format!("POST {path}/consumers"), &consumer).ok(200);
+        path
+    }
+
+    /// All that a secret shows to its owner.
+    fn seen(&self, secret: &str) -> Vec<String> {
+        ["", "/payload", "/metadata", "/acl", "/consumers"]
+            .map(|below| self.owner.call(&format!("GET {secret}{below}")).text())
+            .to_vec()
+    }
+}
+
+const HUSH: &str = "hush, nobody may see this";
+
+impl Call {
+    fn send(&self, caller: &Caller, secret: &str) -> Response {
+        let tenant = secret.replace("/v1/", "/v1/home/");
+        let line = self.line.replace("{s}", secret).replace("{t}", &tenant);
+        match self.body {
+            Body::None => caller.call(&line),
+            Body::Text => caller.send(&line, &[("Content-Type", "text/plain")], b"text"),
+            Body::Json(body) => caller.json(&line, &serde_json::from_str(body).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn every_route_for_every_caller() {
+    let cast = Cast::new();
+    for call in CALLS {
+        for ((who, caller), expected) in cast.all.iter().zip(call.expected) {
+            let secret = cast.secret();
+            let before = cast.seen(&secret);
+            let response = call.send(caller, &secret);
+            let what = format!("{} as {who}: {}{}", call.line, response.head, response.text());
+            assert_eq!(response.status, expected, "{what}");
+            if expected >= 400 {
+                assert!(!response.text().contains(HUSH), "{what}");
+                assert_eq!(cast.seen(&secret), before, "{what}");
+            }
+            if expected == 401 {
+                response.is(401, "The request you have made requires authentication.");
+            }
+        }
+    }
+}
+
+#[test]
+fn refusals_say_which_operation() {
+    let cast = Cast::new();
+    let secret = cast.secret();
+    let (_, reader) = &cast.all[2];
+    for (line, body, operation) in [
+        ("GET /v1/secrets", None, "Secret(s) retrieval"),
+        ("POST /v1/secrets", Some(json!({})), "Secret creation"),
+        ("GET {s}", None, "Secret retrieval"),
+        ("DELETE {s}", None, "Secret deletion"),
+        ("GET {s}/payload", None, "Secret payload retrieval"),
+        ("GET {s}/metadata", None, "Secret metadata retrieval"),
+        ("GET {s}/acl", None, "SecretACL(s) retrieval"),
+        ("GET {s}/consumers", None, "SecretConsumers(s) retrieval"),
+    ] {
+        let line = line.replace("{s}", &secret);
+        let response = match body {
+            Some(body) => reader.json(&line, &body),
+            None => reader.call(&line),
+        };
+        let text =
+            format!("{operation} attempt not allowed - please review your user/project privileges");
+        response.is(403, &text);
+    }
+}
+
+// === tokens ===
+
+#[test]
+fn a_401_has_the_keys_that_all_clients_read() {
+    let server = Server::new("tokens");
+    let base = server.base();
+    let tokens = ["", "djn_", "x", &"x".repeat(3000), "djn_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"];
+    for token in tokens {
+        let response = server.holder(token).call("GET /v1/secrets");
+        let body = response.ok(401);
+        let text = "The request you have made requires authentication.";
+        assert_eq!(
+            body,
+            json!({"code": 401, "title": "Unauthorized", "description": text,
+                "error": {"code": 401, "title": "Unauthorized", "message": text}}),
+            "{token}"
+        );
+        assert_eq!(
+            response.header("www-authenticate"),
+            Some(format!("Keystone uri=\"{base}\""))
+        );
+        assert!(response.header("x-openstack-request-id").is_some());
+    }
+}
+
+#[test]
+fn the_first_token_is_an_admin_of_the_default_project() {
+    let server = Server::new("tokens");
+    let first = server.holder(&server.launch().first_token());
+    let path = first.store("it works");
+    assert_eq!(first.call(&format!("GET {path}/payload")).text(), "it works");
+    assert_eq!(first.call(&format!("GET {path}")).ok(200)["creator_id"], "admin");
+    let same = server.caller("default", "somebody", &["member"]);
+    assert_eq!(same.call("GET /v1/secrets").ok(200)["total"], 1);
+    // Only an admin may delete what is private and somebody else's.
+    let private = same.store("private");
+    let acl = json!({"read": {"project-access": false}});
+    same.json(&format!("PUT {private}/acl"), &acl).ok(200);
+    first.call(&format!("DELETE {private}")).is_empty(204);
+}
+
+#[test]
+fn a_revoked_token_is_refused_by_the_next_request() {
+    let server = Server::new("tokens");
+    let launch = server.launch();
+    let holder = server.caller("p", "leaving", &["member"]);
+    let other = server.caller("p", "staying", &["member"]);
+    let path = holder.store("x");
+    holder.call(&format!("GET {path}")).ok(200);
+    let id = token_id(launch, "leaving");
+    launch.token_verb(&["revoke", &id]);
+    // On the connection that was let in before, and on a new one.
+    let refused = "The request you have made requires authentication.";
+    holder.call(&format!("GET {path}")).is(401, refused);
+    holder.with("X-New", "1").call(&format!("GET {path}")).is(401, refused);
+    other.call(&format!("GET {path}")).ok(200);
+}
+
+#[test]
+fn tokens_outlive_a_restart_and_revocations_too() {
+    let server = Server::new("tokens");
+    let (kept, gone) = (
+        server.launch().token("p", "kept", &["member"]),
+        server.launch().token("p", "gone", &["member"]),
+    );
+    let path = server.holder(&kept).store("x");
+    let launch = server.stop();
+    // Without a server the verb works on the folder.
+    launch.token_verb(&["revoke", &token_id(&launch, "gone")]);
+    let late = launch.token("p", "late", &["member"]);
+    let server = launch.start();
+    for token in [&kept, &late] {
+        assert_eq!(
+            server.holder(token).call(&format!("GET {path}/payload")).text(),
+            "x"
+        );
+    }
+    let refused = server.holder(&gone).call(&format!("GET {path}"));
+    assert_eq!(refused.status, 401);
+}
+
+#[test]
+fn a_token_ends_when_it_expires() {
+    let server = Server::new("tokens");
+    let arguments = ["create", "--project", "p", "--expires", "2s"];
+    let output = server.launch().token_verb(&arguments);
+    let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let holder = server.holder(&token);
+    let mut accepted = 0;
+    crate::support::until("the token expires", crate::support::PATIENCE, || {
+        let status = holder.call("GET /v1/secrets").status;
+        accepted += usize::from(status == 200);
+        (status == 401).then_some(())
+    });
+    assert!(accepted > 0);
+}
+
+#[test]
+fn roles_are_compared_without_regard_to_case() {
+    let server = Server::new("tokens");
+    let member = server.caller("p", "u", &["Member"]);
+    member.call("GET /v1/secrets").ok(200);
+}
+
+/// The id of the token of this user, as `donjon token list` shows it.
+fn token_id(launch: &Launch, user: &str) -> String {
+    let output = launch.token_verb(&["list"]);
+    let list = String::from_utf8(output.stdout).unwrap();
+    let line = list
+        .lines()
+        .find(|line| line.split_whitespace().any(|word| word == user))
+        .unwrap_or_else(|| panic!("no {user} in:\n{list}"));
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+// === what others got wrong ===
+
+/// Identity headers as clients may send them: in `tokens` mode they say nothing.
+#[test]
+fn cve_2026_22797_identity_headers_are_ignored_in_tokens_mode() {
+    let cast = Cast::new();
+    let secret = cast.secret();
+    let forged: &[(&str, &str)] = &[
+        ("X-Project-Id", "home"),
+        ("X-Tenant-Id", "home"),
+        ("X-Tenant", "home"),
+        ("X-User-Id", "owner"),
+        ("X-User", "owner"),
+        ("X-Roles", "admin,member,reader"),
+        ("X-Role", "admin"),
+        ("X-Domain-Id", ""),
+        ("X-Identity-Status", "Confirmed"),
+        ("X-Is-Admin-Project", "True"),
+        ("OpenStack-System-Scope", "all"),
+        ("X-Service-Token", "x"),
+        ("X-Service-Roles", "admin"),
+    ];
+    for (who, caller) in &cast.all {
+        for call in CALLS {
+            let before = call.send(caller, &cast.secret()).status;
+            let with_all = forged
+                .iter()
+                .fold(caller.with("X-Forged", "1"), |caller, (name, value)| {
+                    caller.with(name, value)
+                });
+            let after = call.send(&with_all, &cast.secret()).status;
+            assert_eq!(after, before, "{} as {who}", call.line);
+        }
+    }
+    // Each of them alone, at what a stranger must not see.
+    let (_, stranger) = &cast.all[5];
+    for (name, value) in forged {
+        let forger = stranger.with(name, value);
+        assert_eq!(forger.call(&format!("GET {secret}/payload")).status, 403, "{name}");
+        assert_eq!(forger.call("GET /v1/secrets").ok(200)["total"], forger_total(stranger), "{name}");
+    }
+    // A domain says nothing either: the token alone decides.
+    let (_, member) = &cast.all[3];
+    member.with("X-Domain-Id", "d").call(&format!("GET {secret}")).ok(200);
+}
+
+fn forger_total(caller: &Caller) -> Value {
+    caller.call("GET /v1/secrets").ok(200)["total"].clone()
+}
+
+#[test]
+fn cve_2022_3100_a_query_does_not_change_the_policy_target() {
+    let cast = Cast::new();
+    let secret = cast.secret();
+    let (_, stranger) = &cast.all[5];
+    for query in [
+        "target.secret.read=read",
+        "target.secret.project_id=away",
+        "target.secret.creator_id=stranger",
+        "target.secret.read_project_access=True",
+        "project_id=away",
+        "creator_id=stranger",
+        "enforce_new_defaults=False",
+        "read=read&target.secret.project_id=away&target.secret.read=read",
+    ] {
+        for below in ["/payload", "/metadata", "/acl", "/consumers", ""] {
+            let response = stranger.call(&format!("GET {secret}{below}?{query}"));
+            assert_eq!(response.status, 403, "{below}?{query}");
+        }
+    }
+}
+
+#[test]
+fn cve_2022_23451_user_metadata_of_another_project_is_out_of_reach() {
+    let cast = Cast::new();
+    let secret = cast.secret();
+    let (_, admin_elsewhere) = &cast.all[6];
+    let before = cast.seen(&secret);
+    for (line, body) in [
+        ("GET {s}/metadata", None),
+        ("GET {s}/metadata/k", None),
+        ("PUT {s}/metadata", Some(json!({"metadata": {}}))),
+        ("POST {s}/metadata", Some(json!({"key": "n", "value": "v"}))),
+        ("PUT {s}/metadata/k", Some(json!({"key": "k", "value": "v"}))),
+        ("DELETE {s}/metadata/k", None),
+    ] {
+        let line = line.replace("{s}", &secret);
+        let response = match body {
+            Some(body) => admin_elsewhere.json(&line, &body),
+            None => admin_elsewhere.call(&line),
+        };
+        assert_eq!(response.status, 403, "{line}");
+    }
+    assert_eq!(cast.seen(&secret), before);
+}
+
+// === ACLs ===
+
+#[test]
+fn a_private_secret_is_closed_to_its_project_and_open_to_those_it_names() {
+    let cast = Cast::new();
+    let secret = cast.secret();
+    let acl = json!({"read": {"project-access": false, "users": ["friend"]}});
+    cast.owner.json(&format!("PUT {secret}/acl"), &acl).ok(200);
+    let friend = cast.server.caller("away", "friend", &["nothing"]);
+    let namesake = cast.server.caller("home", "friend2", &["member"]);
+    // The secret, its payload, its user metadata, its consumers, its ACL.
+    let reach = |caller: &Caller| {
+        ["", "/payload", "/metadata", "/consumers", "/acl"]
+            .map(|below| caller.call(&format!("GET {secret}{below}")).status)
+    };
+    assert_eq!(reach(&cast.owner), [200; 5]);
+    assert_eq!(reach(&cast.all[3].1), [403; 5], "another member");
+    assert_eq!(reach(&cast.all[4].1), [200; 5], "an admin of the project");
+    assert_eq!(reach(&friend), [200, 200, 200, 200, 403], "who is named");
+    assert_eq!(reach(&namesake), [403; 5]);
+    assert_eq!(
+        reach(&cast.all[6].1),
+        [200, 403, 403, 403, 403],
+        "an admin elsewhere sees metadata, as in Barbican"
+    );
+    for line in ["PUT {s}", "DELETE {s}"] {
+        let line = line.replace("{s}", &secret);
+        let response = friend.send(&line, &[("Content-Type", "text/plain")], b"x");
+        assert_eq!(response.status, 403, "{line}");
+    }
+    // The one that is named finds it, across projects.
+    let friend = cast.server.caller("away", "friend", &["member"]);
+    let list = friend.call("GET /v1/secrets?acl_only=true").ok(200);
+    assert_eq!((list["total"].clone(), list["secrets"][0]["creator_id"].clone()), (json!(1), json!("owner")));
+    assert_eq!(friend.call("GET /v1/secrets").ok(200)["total"], 0);
+    // Members still see it in lists, as in Barbican.
+    assert_eq!(cast.all[3].1.call("GET /v1/secrets").ok(200)["total"], 1);
+    cast.owner.call(&format!("DELETE {secret}/acl")).ok(200);
+    assert_eq!(reach(&friend), [403; 5]);
+    assert_eq!(reach(&cast.all[3].1), [200; 5]);
+}

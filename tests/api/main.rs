@@ -1,0 +1,22 @@
+//! The API over real sockets, against the real program.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail; clippy's own exception does not reach helpers of integration tests"
+)]
+
+mod callers;
+mod clients;
+mod drain;
+mod listeners;
+mod oldest_form;
+mod wire;
+
+#[path = "../support/lib.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
+mod support;

@@ -1,0 +1,632 @@
+//! The oldest form, with the tenant in the path, in both ways of authentication.
+//!
+//! The example and the table are those of Barbican's first API guide.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Caller, Launch, Server, id_of, is_request_id, path_of};
+
+const UNKNOWN: &str = "/v1/12345/secrets/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
+
+/// A server of each mode, with somebody who reaches tenant 12345 there. In `noauth` that needs no header.
+fn both_modes() -> [(Server, Caller); 2] {
+    let noauth = Server::new("noauth");
+    let tokens = Server::new("tokens");
+    let nobody = noauth.nobody();
+    let holder = tokens.caller("12345", "user", &["member"]);
+    [(noauth, nobody), (tokens, holder)]
+}
+
+/// Creates a secret without payload; gives its path.
+fn bare(caller: &Caller) -> String {
+    created(&caller.json("POST /v1/12345/secrets", &json!({})).ok(201))
+}
+
+/// The path of the secret that a creation answered.
+fn created(body: &Value) -> String {
+    path_of(body["secret_ref"].as_str().unwrap()).to_owned()
+}
+
+// === the example ===
+
+#[test]
+fn the_example_byte_for_byte() {
+    let server = Server::new("noauth");
+    let host = server.host();
+    let mut connection = server.connect();
+    connection.write(
+        format!(
+            "POST /v1/12345/secrets HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n\r\n{{}}"
+        )
+        .as_bytes(),
+    );
+    let post = connection.read(false);
+    let reference = post.ok(201)["secret_ref"].as_str().unwrap().to_owned();
+    assert_eq!(post.header("location"), Some(reference.clone()));
+    let path = path_of(&reference);
+    assert_eq!(
+        reference,
+        format!("{}/v1/12345/secrets/{}", server.base(), id_of(path))
+    );
+
+    connection.write(
+        format!(
+            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: 32\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    let key: Vec<u8> = (0_u8..32).map(|n| n.wrapping_mul(37)).collect();
+    connection.write(&key);
+    let put = connection.read(false);
+    assert_eq!(put.head.lines().next(), Some("HTTP/1.1 200 OK"));
+    assert_eq!(put.header("content-length").as_deref(), Some("0"));
+    assert!(is_request_id(&put.header("x-openstack-request-id").unwrap()));
+    assert_eq!(put.header("transfer-encoding"), None);
+    assert_eq!(put.body, b"");
+
+    let read = server
+        .nobody()
+        .accepting(&format!("GET {path}"), "application/octet-stream");
+    assert_eq!((read.status, read.body), (200, key));
+}
+
+#[test]
+fn the_example_with_expect_100_continue() {
+    let server = Server::new("noauth");
+    let path = bare(&server.nobody());
+    let mut connection = server.connect();
+    connection.write(
+        format!(
+            "PUT {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: curl/7.68.0\r\nAccept: */*\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n",
+            server.host()
+        )
+        .as_bytes(),
+    );
+    let interim = connection.read_head();
+    assert_eq!(interim.head, "HTTP/1.1 100 Continue\r\n\r\n");
+    let payload = [0xa5; 9000];
+    connection.write(&payload);
+    connection.read(false).is_empty(200);
+    let read = server
+        .nobody()
+        .accepting(&format!("GET {path}"), "application/octet-stream");
+    assert_eq!(read.body, payload);
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
+    let server = Server::new("noauth");
+    let path = bare(&server.nobody());
+    let mut connection = server.connect();
+    connection.write(
+        format!(
+            "PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n",
+            server.host()
+        )
+        .as_bytes(),
+    );
+    let refused = connection.read(false);
+    refused.is(
+        400,
+        "Secret update issue seen - content-type of 'application/json' not supported.",
+    );
+    assert_eq!(connection.rest(), b"", "closed, for no body will come");
+}
+
+/// The command of the example as a user types it, where there is a curl.
+#[test]
+fn the_example_by_curl() {
+    let server = Server::new("noauth");
+    let folder = server.launch().folder();
+    let no_curl = Command::new("curl").arg("--version").output().is_err();
+    if no_curl {
+        eprintln!("there is no curl; the bytes it sends are tested above");
+        return;
+    }
+    for (size, name) in [(32, "small"), (9_000, "large")] {
+        let path = bare(&server.nobody());
+        let payload: Vec<u8> = (0..size).map(|n: u32| n.to_le_bytes()[0]).collect();
+        std::fs::write(folder.join("secret_key_file"), &payload).unwrap();
+        let output = Command::new("curl")
+            .current_dir(folder)
+            .args(["--silent", "-i", "-X", "PUT"])
+            .args(["-H", "Content-Type: application/octet-stream"])
+            .args(["-T", "./secret_key_file"])
+            .arg(format!("{}{path}", server.base()))
+            .env_remove("http_proxy")
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let lower = shown.to_lowercase();
+        assert!(lower.contains("http/1.1 200 ok\r\n"), "{name}: {shown}");
+        assert!(lower.contains("\r\ncontent-length: 0\r\n"), "{name}: {shown}");
+        assert!(
+            lower.contains("\r\nx-openstack-request-id: req-"),
+            "{name}: {shown}"
+        );
+        assert!(shown.ends_with("\r\n\r\n"), "{name}: {shown}");
+        let read = server
+            .nobody()
+            .accepting(&format!("GET {path}"), "application/octet-stream");
+        assert_eq!(read.body, payload, "{name}");
+    }
+}
+
+// === PUT ===
+
+/// What is sent, and what is stored of it.
+struct Put {
+    content_type: &'static str,
+    encoding: Option<&'static str>,
+    sent: &'static [u8],
+    stored: &'static [u8],
+    /// As which type.
+    shown: &'static str,
+}
+
+const PUTS: [Put; 5] = [
+    Put {
+        content_type: "text/plain",
+        encoding: None,
+        sent: b" a\n",
+        stored: b" a\n",
+        shown: "text/plain",
+    },
+    Put {
+        content_type: "text/plain; charset=utf-8",
+        encoding: None,
+        sent: "\u{fc}".as_bytes(),
+        stored: "\u{fc}".as_bytes(),
+        shown: "text/plain",
+    },
+    // Text has no encoding, so the header says nothing.
+    Put {
+        content_type: "text/plain",
+        encoding: Some("base64"),
+        sent: b"AP8=",
+        stored: b"AP8=",
+        shown: "text/plain",
+    },
+    Put {
+        content_type: "application/octet-stream",
+        encoding: None,
+        sent: b"\x00\xff",
+        stored: b"\x00\xff",
+        shown: "application/octet-stream",
+    },
+    Put {
+        content_type: "application/octet-stream",
+        encoding: Some("base64"),
+        sent: b"AP8=",
+        stored: b"\x00\xff",
+        shown: "application/octet-stream",
+    },
+];
+
+#[test]
+fn put_stores_what_the_headers_describe() {
+    for (server, caller) in both_modes() {
+        for case in PUTS {
+            let path = bare(&caller);
+            let mut headers = vec![("Content-Type", case.content_type)];
+            headers.extend(case.encoding.map(|encoding| ("Content-Encoding", encoding)));
+            let put = caller.send(&format!("PUT {path}"), &headers, case.sent);
+            put.is_empty(200);
+            assert_eq!(put.header("content-length").as_deref(), Some("0"));
+            assert!(is_request_id(
+                &put.header("x-openstack-request-id").unwrap()
+            ));
+            let read = caller.accepting(&format!("GET {path}"), case.shown);
+            assert_eq!((read.status, &read.body[..]), (200, case.stored));
+            let metadata = caller.call(&format!("GET {path}")).ok(200);
+            assert_eq!(metadata["content_types"], json!({"default": case.shown}));
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn put_400_for_a_content_type_without_plugin() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        for (headers, shown) in [
+            (&[("Content-Type", "image/png")][..], "image/png"),
+            (&[("Content-Type", "application/pkcs8")][..], "application/pkcs8"),
+            (&[("Content-Type", "application/json")][..], "application/json"),
+            (&[][..], ""),
+        ] {
+            caller.send(&format!("PUT {path}"), headers, b"{\"payload\": \"x\"}").is(
+                400,
+                &format!("Secret update issue seen - content-type of '{shown}' not supported."),
+            );
+        }
+        caller.send(
+            &format!("PUT {path}"),
+            &[
+                ("Content-Type", "application/octet-stream"),
+                ("Content-Encoding", "gzip"),
+            ],
+            b"x",
+        ).is(400, "Secret update issue seen - Text-based binary secret payloads must specify a content-encoding of 'base64'.");
+        assert_is_bare(&caller, &path);
+    }
+}
+
+#[test]
+fn put_400_without_a_payload() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        caller.put(&path, "text/plain", b"").is(
+            400,
+            "Secret update issue seen - No data supplied to process..",
+        );
+        assert_is_bare(&caller, &path);
+    }
+}
+
+#[test]
+fn put_404_for_a_uuid_that_matches_nothing() {
+    for (_server, caller) in both_modes() {
+        caller
+            .put(UNKNOWN, "text/plain", b"x")
+            .is(404, "Secret not found.");
+        caller
+            .put("/v1/12345/secrets/not-a-uuid", "text/plain", b"x")
+            .is(404, "Not Found. Provided secret id is invalid.");
+    }
+}
+
+#[test]
+fn put_404_for_a_secret_of_another_tenant() {
+    for (server, caller) in both_modes() {
+        let path = bare(&caller);
+        let elsewhere = format!("/v1/67890/secrets/{}", id_of(&path));
+        let is_tokens = server.launch().data_dir().join("first-token").exists();
+        let other = if is_tokens {
+            server.caller("67890", "user", &["admin", "member"])
+        } else {
+            server.nobody()
+        };
+        other
+            .put(&elsewhere, "text/plain", b"x")
+            .is(404, "Secret not found.");
+        assert_is_bare(&caller, &path);
+    }
+}
+
+#[test]
+fn put_409_works_once_and_changes_nothing_else() {
+    for (_server, caller) in both_modes() {
+        let body = json!({"name": "n", "algorithm": "aes", "bit_length": 256, "mode": "cbc",
+            "expiration": "2100-01-01T00:00:00"});
+        let path = created(&caller.json("POST /v1/12345/secrets", &body).ok(201));
+        let before = caller.call(&format!("GET {path}")).ok(200);
+        caller.put(&path, "text/plain", b"first").is_empty(200);
+        for content_type in ["text/plain", "application/octet-stream"] {
+            caller
+                .put(&path, content_type, b"second")
+                .is(409, "Secret already has data, cannot modify it.");
+        }
+        let read = caller.accepting(&format!("GET {path}"), "text/plain");
+        assert_eq!(read.text(), "first");
+        let mut after = caller.call(&format!("GET {path}")).ok(200);
+        let after = after.as_object_mut().unwrap();
+        assert_eq!(
+            after.remove("content_types"),
+            Some(json!({"default": "text/plain"}))
+        );
+        after.insert("updated".to_owned(), before["updated"].clone());
+        assert_eq!(Value::Object(after.clone()), before);
+    }
+}
+
+#[test]
+fn put_409_also_for_a_secret_created_with_its_payload() {
+    for (_server, caller) in both_modes() {
+        let body = json!({"payload": "p", "payload_content_type": "text/plain"});
+        let path = created(&caller.json("POST /v1/12345/secrets", &body).ok(201));
+        caller
+            .put(&path, "text/plain", b"second")
+            .is(409, "Secret already has data, cannot modify it.");
+    }
+}
+
+#[test]
+fn put_413_beyond_10000_bytes() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        caller.put(&path, "text/plain", &[b'x'; 10_001]).is(
+            413,
+            "Secret update issue seen - Provided information too large to process.",
+        );
+        assert_is_bare(&caller, &path);
+        caller.put(&path, "text/plain", &[b'x'; 10_000]).is_empty(200);
+    }
+}
+
+#[test]
+fn the_payload_of_today_s_form_may_be_twice_as_long() {
+    let server = Server::new("noauth");
+    let path = bare(&server.nobody());
+    let today = format!("/v1/secrets/{}", id_of(&path));
+    let member = server.member_of("12345");
+    member
+        .put(&today, "text/plain", &[b'x'; 20_000])
+        .is_empty(204);
+    let read = server.nobody().accepting(&format!("GET {path}"), "text/plain");
+    assert_eq!(read.body.len(), 20_000);
+}
+
+#[track_caller]
+fn assert_is_bare(caller: &Caller, path: &str) {
+    let metadata = caller.call(&format!("GET {path}")).ok(200);
+    assert_eq!(metadata.get("content_types"), None, "{metadata}");
+}
+
+// === POST ===
+
+#[test]
+fn what_post_answers() {
+    const SCHEMA: &str = "Provided object does not match schema 'Secret': ";
+    let text = |payload: &str| json!({"payload": payload, "payload_content_type": "text/plain"});
+    for (server, caller) in both_modes() {
+        let post = |body: &Value| caller.json("POST /v1/12345/secrets", body);
+        let stored = post(&text("v"));
+        let reference = stored.ok(201)["secret_ref"].as_str().unwrap().to_owned();
+        assert!(
+            reference.starts_with(&format!("{}/v1/12345/secrets/", server.base())),
+            "{reference}"
+        );
+        assert_eq!(stored.header("location"), Some(reference));
+        assert_eq!(stored.json().as_object().unwrap().len(), 1);
+        for empty in ["", " \t"] {
+            post(&text(empty)).is(
+                400,
+                &format!("{SCHEMA}If 'payload' specified, must be non empty. Invalid property: 'payload'"),
+            );
+        }
+        post(&json!({"payload": "v"})).is(
+            400,
+            &format!("{SCHEMA}If 'payload' is supplied, 'payload_content_type' must also be supplied.. Invalid property: 'payload_content_type'"),
+        );
+        post(&json!({"payload": "v", "payload_content_type": "image/png"})).is(
+            400,
+            &format!("{SCHEMA}payload_content_type is not one of ['text/plain', 'text/plain;charset=utf-8', 'text/plain; charset=utf-8', 'application/octet-stream', 'application/pkcs8']. Invalid property: 'payload_content_type'"),
+        );
+        post(&json!({"bit_length": "256"})).is(
+            400,
+            &format!("{SCHEMA}'256' is not of type 'integer'. Invalid property: 'bit_length'"),
+        );
+        post(&text(&"x".repeat(10_000))).ok(201);
+        post(&text(&"x".repeat(10_001))).is(413, "Provided information too large to process");
+        post(&json!({"name": "x".repeat(25_001)})).is(400, "Malformed JSON");
+        caller
+            .send("POST /v1/12345/secrets", &[], b"{}")
+            .is(415, "Unexpected content type. Expected content types are: ['application/json']");
+    }
+}
+
+// === GET and DELETE ===
+
+#[test]
+fn what_get_answers() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        let line = format!("GET {path}");
+        for metadata in [caller.call(&line), caller.accepting(&line, "application/json")] {
+            assert_eq!(metadata.ok(200)["status"], "ACTIVE");
+        }
+        for accept in ["text/plain", "application/octet-stream"] {
+            caller
+                .accepting(&line, accept)
+                .is(404, "Not Found. Sorry but your secret has no payload.");
+        }
+        caller
+            .put(&path, "application/octet-stream", b"\xff\xfe")
+            .is_empty(200);
+        let payload = caller.accepting(&line, "application/octet-stream");
+        assert_eq!((payload.status, &payload.body[..]), (200, &b"\xff\xfe"[..]));
+        assert_eq!(
+            payload.header("content-type").as_deref(),
+            Some("application/octet-stream")
+        );
+        for accept in ["text/plain", "text/html", "application/json; charset=utf-8"] {
+            caller
+                .accepting(&line, accept)
+                .is(406, "Secret retrieval issue seen - Wrong payload content-type.");
+        }
+        caller.call(&format!("GET {UNKNOWN}")).is(404, "Secret not found.");
+    }
+}
+
+#[test]
+fn the_metadata_has_today_s_fields_and_the_id_for_a_name() {
+    for (server, caller) in both_modes() {
+        let path = bare(&caller);
+        let secret = caller.call(&format!("GET {path}")).ok(200);
+        let keys: Vec<&str> = secret.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected = vec![
+            "algorithm", "bit_length", "created", "creator_id", "expiration", "mode", "name",
+            "secret_ref", "secret_type", "status", "updated",
+        ];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+        assert_eq!(secret["name"], id_of(&path));
+        assert_eq!(secret["secret_ref"], format!("{}{path}", server.base()));
+        let named = json!({"name": "own"});
+        let named = created(&caller.json("POST /v1/12345/secrets", &named).ok(201));
+        assert_eq!(caller.call(&format!("GET {named}")).ok(200)["name"], "own");
+        let list = caller.call("GET /v1/12345/secrets").ok(200);
+        assert_eq!(list["secrets"][0]["name"], id_of(&path));
+        assert_eq!(list["secrets"][1]["name"], "own");
+    }
+}
+
+#[test]
+fn lists_keep_the_form() {
+    for (server, caller) in both_modes() {
+        let paths: Vec<String> = (0..3).map(|_| bare(&caller)).collect();
+        let base = server.base();
+        let list = caller.call("GET /v1/12345/secrets?limit=1&offset=1").ok(200);
+        assert_eq!(list["total"], 3);
+        assert_eq!(
+            list["next"],
+            format!("{base}/v1/12345/secrets?limit=1&offset=2")
+        );
+        assert_eq!(
+            list["previous"],
+            format!("{base}/v1/12345/secrets?limit=1&offset=0")
+        );
+        assert_eq!(
+            list["secrets"][0]["secret_ref"],
+            format!("{base}{}", paths[1])
+        );
+        // Following the link leads to the next part.
+        let next = path_of(list["next"].as_str().unwrap()).to_owned();
+        let next = caller.call(&format!("GET {next}")).ok(200);
+        assert_eq!(
+            next["secrets"][0]["secret_ref"],
+            format!("{base}{}", paths[2])
+        );
+        assert_eq!(next.get("next"), None);
+    }
+}
+
+#[test]
+fn what_delete_answers() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        caller.call(&format!("DELETE {path}")).is_empty(204);
+        caller
+            .call(&format!("DELETE {path}"))
+            .is(404, "Secret not found.");
+        caller.call(&format!("GET {path}")).is(404, "Secret not found.");
+        caller
+            .call(&format!("DELETE {UNKNOWN}"))
+            .is(404, "Secret not found.");
+    }
+}
+
+// === tenants ===
+
+/// Everything that can be asked of a tenant, as somebody of another project.
+#[track_caller]
+fn check_refused(caller: &Caller, path: &str) {
+    caller.call("GET /v1/12345/secrets").is(404, "");
+    caller.json("POST /v1/12345/secrets", &json!({})).is(404, "");
+    caller.call(&format!("GET {path}")).is(404, "Secret not found.");
+    caller
+        .accepting(&format!("GET {path}"), "text/plain")
+        .is(404, "Secret not found.");
+    caller
+        .put(path, "text/plain", b"x")
+        .is(404, "Secret not found.");
+    caller
+        .call(&format!("DELETE {path}"))
+        .is(404, "Secret not found.");
+}
+
+#[test]
+fn in_noauth_a_header_that_names_another_project_is_404() {
+    let server = Server::new("noauth");
+    let path = bare(&server.nobody());
+    check_refused(&server.nobody().with("X-Project-Id", "67890"), &path);
+    check_refused(&server.member_of("67890"), &path);
+    // One that names the same project is as good as none.
+    let same = server.nobody().with("X-Project-Id", "12345");
+    same.call(&format!("GET {path}")).ok(200);
+    same.put(&path, "text/plain", b"x").is_empty(200);
+}
+
+#[test]
+fn in_tokens_mode_another_tenant_than_the_token_s_is_404() {
+    let server = Server::new("tokens");
+    let member = server.caller("12345", "user", &["member"]);
+    let path = bare(&member);
+    for roles in [&["member"][..], &["admin", "member", "reader"][..]] {
+        let stranger = server.caller("67890", "stranger", roles);
+        check_refused(&stranger, &path);
+        // Nor does it help to say so.
+        check_refused(&stranger.with("X-Project-Id", "12345"), &path);
+    }
+    // An ACL opens today's form only.
+    let today = format!("/v1/secrets/{}", id_of(&path));
+    member
+        .json(
+            &format!("PUT {today}/acl"),
+            &json!({"read": {"users": ["stranger"]}}),
+        )
+        .ok(200);
+    let stranger = server.caller("67890", "stranger", &["member"]);
+    stranger.call(&format!("GET {today}")).ok(200);
+    check_refused(&stranger, &path);
+    stranger
+        .call(&format!("GET /v1/67890/secrets/{}", id_of(&path)))
+        .is(404, "Secret not found.");
+}
+
+#[test]
+fn in_tokens_mode_nobody_gets_in_without_a_token() {
+    let server = Server::new("tokens");
+    let path = bare(&server.caller("12345", "user", &["member"]));
+    for nobody in [server.nobody(), server.nobody().with("X-Project-Id", "12345")] {
+        for answer in [
+            nobody.call("GET /v1/12345/secrets"),
+            nobody.json("POST /v1/12345/secrets", &json!({})),
+            nobody.call(&format!("GET {path}")),
+            nobody.put(&path, "text/plain", b"x"),
+            nobody.call(&format!("DELETE {path}")),
+        ] {
+            answer.is(401, "The request you have made requires authentication.");
+        }
+    }
+}
+
+#[test]
+fn what_came_later_is_not_below_a_tenant() {
+    for (_server, caller) in both_modes() {
+        let path = bare(&caller);
+        caller.put(&path, "text/plain", b"x").is_empty(200);
+        for below in ["payload", "metadata", "consumers", "acl", "metadata/k", "nothing"] {
+            let answer = caller.call(&format!("GET {path}/{below}"));
+            assert_eq!(answer.status, 404, "{below}: {}", answer.text());
+        }
+        for nothing in ["/v1/12345/orders", "/v1/12345/acl", "/v1/12345"] {
+            let answer = caller.with("X-Project-Id", "12345").call(&format!("GET {nothing}"));
+            assert_eq!(answer.status, 404, "{nothing}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn a_name_of_today_s_resources_is_no_tenant() {
+    let server = Server::new("noauth");
+    for name in ["secrets", "containers", "orders", "quotas", "project-quotas", "secret-stores"] {
+        let answer = server
+            .member_of(name)
+            .json(&format!("POST /v1/{name}/secrets"), &json!({}));
+        assert_ne!(answer.status, 201, "{name}");
+    }
+}
+
+#[test]
+fn a_tenant_may_have_any_name() {
+    let server = Launch::new("noauth").start();
+    for name in ["a-b", "A%20B", "%C3%BC", "e4fd17cb", "v1", "payload"] {
+        let answer = server
+            .nobody()
+            .json(&format!("POST /v1/{name}/secrets"), &json!({}));
+        let reference = answer.ok(201)["secret_ref"].as_str().unwrap().to_owned();
+        let prefix = format!("{}/v1/{name}/secrets/", server.base());
+        assert!(reference.starts_with(&prefix), "{reference}");
+        let path = path_of(&reference);
+        server.nobody().put(path, "text/plain", b"x").is_empty(200);
+        server.nobody().call(&format!("GET {path}")).ok(200);
+    }
+}
