@@ -1,14 +1,15 @@
-//! `conformance SUITE`: holds the server against what Barbican and its clients do.
+//! `conformance SUITE`: holds the server and its parts against what Barbican, its clients and its libraries do.
 
 use anyhow::Result;
 
-use crate::{golden, osc};
+use crate::{golden, osc, policy};
 
-/// Compare the server with Barbican and its clients
+/// Compare the server and its parts with Barbican, its clients and its libraries
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Suite {
     Golden(golden::Args),
     Osc(osc::Args),
+    Policy(policy::Args),
 }
 
 /// # Errors
@@ -17,5 +18,6 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
         Suite::Golden(args) => golden::run(args),
         Suite::Osc(args) => osc::run(args),
+        Suite::Policy(args) => policy::run(args),
     }
 }

@@ -13,6 +13,7 @@ mod docs;
 mod golden;
 mod layers;
 mod osc;
+mod policy;
 mod test;
 
 mod kit;

@@ -19,7 +19,7 @@ use std::error::Error;
 use std::io::{BufRead, Write};
 
 use donjon_oslo_policy::{Check, Credentials, Decision, DefaultSet, Denial, Group, Lenient, List};
-use donjon_oslo_policy::{ParseError, RuleDefault, Rules, Scopes, Target, Value};
+use donjon_oslo_policy::{ParseError, ParseErrorKind, RuleDefault, Rules, Scopes, Target, Value};
 use serde_json::Value as Json;
 
 /// A caller and what it asks for.
@@ -93,7 +93,7 @@ fn by_name(line: Json, rules: &Rules, contexts: &[Context]) -> Result<String, Fa
 fn by_text(line: Json, named: &[(String, Check)], contexts: &[Context]) -> Result<String, Failure> {
     let Lenient { check, problems } = parse(line)?;
     let text = check.to_string();
-    if problems.iter().any(ParseError::is_unsupported) && text != "!" {
+    if problems.iter().any(ParseError::is_unsupported) && !problems.iter().any(is_hopeless) {
         return Ok(row("refused", "", Scopes::ANY, ""));
     }
     let all = named.iter().cloned().chain([(PROBE.to_owned(), check)]);
@@ -105,6 +105,11 @@ fn by_text(line: Json, named: &[(String, Check)], contexts: &[Context]) -> Resul
         Scopes::ANY,
         &answers(&rules, PROBE, contexts),
     ))
+}
+
+/// Whether the whole rule denies for this, whatever else is in it.
+fn is_hopeless(problem: &ParseError) -> bool {
+    !problem.is_unsupported() && !matches!(problem.kind(), ParseErrorKind::NoColon(_))
 }
 
 fn row(class: &str, check: &str, scopes: Scopes, answers: &str) -> String {
