@@ -7,7 +7,7 @@ use std::str;
 
 use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
 use crate::service::BadRequest;
 
@@ -124,7 +124,11 @@ fn escaped(high: Option<u8>, low: Option<u8>) -> Option<u8> {
 
 /// Whether `host` is a name, an IPv4 address or a bracketed IPv6 address, with or without a port.
 fn is_host(host: &[u8]) -> bool {
-    let (name, port) = match memrchr(b':', host).and_then(|colon| host.split_at_checked(colon)) {
+    let (name, port) = match host
+        .iter()
+        .rposition(|byte| *byte == b':')
+        .and_then(|colon| host.split_at_checked(colon))
+    {
         Some((name, [b':', port @ ..])) if !host.ends_with(b"]") => (name, port),
         _ => (host, &b""[..]),
     };

@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -60,6 +61,8 @@ struct Call<'a, F> {
 struct Alarm {
     sleep: Pin<Box<Sleep>>,
     armed_for: u64,
+    /// Whom `sleep` wakes as it is armed now. Asking this first is cheaper than polling `sleep`.
+    wakes: Option<Waker>,
     /// The deadline that its request or body was woken for.
     warned_of: u64,
 }
@@ -303,6 +306,7 @@ impl Alarm {
         Self {
             sleep: Box::pin(sleep_until(watch.instant(due))),
             armed_for: due,
+            wakes: None,
             warned_of: NEVER,
         }
     }
@@ -322,7 +326,7 @@ impl Alarm {
             if end < self.armed_for {
                 self.arm(watch, end);
             }
-            if self.sleep.as_mut().poll(cx).is_pending() {
+            if self.is_asleep(cx) {
                 return Poll::Pending;
             }
             if watch.now() < end {
@@ -337,9 +341,26 @@ impl Alarm {
         }
     }
 
+    /// Whether the time it is armed for has not come. If so, `cx` is woken then.
+    fn is_asleep(&mut self, cx: &mut Context<'_>) -> bool {
+        let wakes_us = self
+            .wakes
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if wakes_us {
+            return !self.sleep.is_elapsed();
+        }
+        self.wakes = Some(cx.waker().clone());
+        // Unconstrained, because a task that has used up its turn would get "pending" without a wake-up set.
+        pin!(unconstrained(self.sleep.as_mut()))
+            .poll(cx)
+            .is_pending()
+    }
+
     fn arm(&mut self, watch: &Watch, due: u64) {
         self.sleep.as_mut().reset(watch.instant(due));
         self.armed_for = due;
+        self.wakes = None;
     }
 }
 
