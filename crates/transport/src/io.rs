@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -218,48 +219,32 @@ impl HeadScan {
     }
 
     fn finds_bare_lf(&mut self, bytes: &[u8]) -> bool {
-        if has_only_crlf(self.last, bytes) {
-            self.skip(bytes);
-            return false;
-        }
-        // There is a bare line feed, but it may lie in a body that came along with the head.
-        let mut last = self.last;
-        for byte in bytes.iter().copied() {
-            if byte == b'\n' {
-                let is_end = self.is_blank && self.has_line;
-                if last != b'\r' || is_end {
-                    self.is_done = true;
-                    return last != b'\r';
-                }
-                self.is_blank = true;
-            } else if byte != b'\r' {
-                self.is_blank = false;
-                self.has_line = true;
+        let mut start = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let line = bytes.get(start..end).unwrap_or_default();
+            start = end + 1;
+            let (text, has_cr) = match line {
+                [text @ .., b'\r'] => (text, true),
+                text => (text, text.is_empty() && end == 0 && self.last == b'\r'),
+            };
+            self.note_text(text);
+            if !has_cr || (self.is_blank && self.has_line) {
+                self.is_done = true;
+                return !has_cr;
             }
-            last = byte;
+            self.is_blank = true;
         }
+        self.note_text(bytes.get(start..).unwrap_or_default());
         false
     }
 
-    /// Goes on to what comes after `bytes`. If the head ends in them, nothing comes that matters.
-    fn skip(&mut self, bytes: &[u8]) {
-        self.has_line |= bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        if let Some(byte) = bytes.iter().rfind(|byte| **byte != b'\r') {
-            self.is_blank = *byte == b'\n';
+    /// Notes whether a part of a line has anything in it. A CR at the end of a read is not counted.
+    fn note_text(&mut self, text: &[u8]) {
+        if !matches!(text, [] | [b'\r']) {
+            self.is_blank = false;
+            self.has_line = true;
         }
     }
-}
-
-/// Whether each LF in `bytes` has a CR before it. Two loops without branches, for the compiler to vectorize:
-/// this is run over every request.
-fn has_only_crlf(last: u8, bytes: &[u8]) -> bool {
-    let lf = bytes.iter().filter(|byte| **byte == b'\n').count();
-    let pairs = bytes.iter().zip(bytes.iter().skip(1));
-    let crlf = pairs
-        .filter(|(first, second)| **first == b'\r' && **second == b'\n')
-        .count();
-    let is_split = last == b'\r' && bytes.first() == Some(&b'\n');
-    lf == crlf + usize::from(is_split)
 }
 
 /// More than a client has reason to send after its answer, less than what would cost us anything.
