@@ -18,7 +18,7 @@ pub struct Limits {
     /// Default 512.
     ///
     /// A request that waits for its own body is not counted meanwhile, so that slow senders
-    /// cannot use up the places of others.
+    /// cannot use up the places of others; nor is one that is answered without any waiting.
     pub requests_in_flight_max: usize,
     /// Time for a whole request head, and how long a connection may idle between requests. Default 10 s.
     pub head_timeout: Duration,
