@@ -35,7 +35,11 @@ fn the_first_start_says_what_was_made_and_what_to_keep_safe() {
     let folder = fs::canonicalize(rig.path("donjon-data")).unwrap();
     let folder = folder.to_str().unwrap();
     assert!(text.contains(&format!("Made in {folder}:")), "{text}");
-    assert!(text.contains("root.key apart from the data; whoever holds both reads everything"));
+    for name in ["donjon.db", "root.key", "first-token"] {
+        assert!(text.contains(&format!("  {name} ")), "{name}\n{text}");
+    }
+    let advice = "apart from the data; whoever holds both reads everything";
+    assert!(text.contains(&format!("Back up {folder}/root.key {advice}")));
     let curl: Vec<&str> = text.lines().filter(|line| line.contains("curl ")).collect();
     assert_eq!(curl.len(), 4, "{text}");
     for line in &curl {

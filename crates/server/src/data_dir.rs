@@ -132,6 +132,14 @@ impl DataDir {
         self.path.join(FIRST_TOKEN)
     }
 
+    /// Where the root key lies, for people: absolute, if it can be found.
+    pub(crate) fn root_key(&self, files: &RootKeyFiles) -> PathBuf {
+        if files.is_default {
+            return self.path.join(ROOT_KEY);
+        }
+        fs::canonicalize(&files.current).unwrap_or_else(|_| files.current.clone())
+    }
+
     pub(crate) fn admin_socket(&self) -> PathBuf {
         self.path.join(ADMIN_SOCKET)
     }

@@ -11,6 +11,8 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use crate::logging;
+
 /// The API, as a service of the transport.
 #[derive(Debug)]
 pub(crate) struct Frontend {
@@ -113,7 +115,7 @@ fn write_line(
         method = method.as_str(),
         path = uri.path(),
         status,
-        ms = took.as_secs_f64() * 1_000.0,
+        ms = logging::milliseconds(took),
         project = actor.map(|actor| actor.project.as_str()),
         user = actor.and_then(|actor| actor.user.as_ref()).map(|user| user.as_str()),
     );

@@ -6,6 +6,8 @@
 
 mod queue;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -37,6 +39,11 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<Flusher> {
     started.map_err(|error| anyhow::anyhow!(error).context("logging cannot be started"))?;
     log_panics();
     Ok(flusher)
+}
+
+/// A time as log lines show it: with three digits behind the point.
+pub(crate) fn milliseconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1_000.0
 }
 
 /// Reads the directives of a log level.

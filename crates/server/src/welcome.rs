@@ -2,7 +2,11 @@
 //! a secret. The lines are meant to be copied as they are; they read the token
 //! from its file and never show it.
 
-use std::{borrow::Cow, fmt, path::Path};
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use donjon_transport::ListenAddr;
 
@@ -12,7 +16,7 @@ use crate::{config::AuthMode, data_dir::DataDir};
 #[derive(Debug)]
 pub(crate) struct Welcome<'a> {
     pub(crate) data: &'a DataDir,
-    pub(crate) root_key: &'a Path,
+    pub(crate) root_key: PathBuf,
     /// Where to send requests; `None` says what was made and no more.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) auth: AuthMode,

@@ -39,7 +39,7 @@ pub(crate) fn init(place: &Place) -> Result<Exit, Failure> {
     })?;
     let text = Welcome {
         data: &data,
-        root_key: &settings.root_key.current,
+        root_key: data.root_key(&settings.root_key),
         endpoint: None,
         auth: settings.auth,
     }

@@ -104,7 +104,7 @@ async fn serve_from(
         summary = server.serve(Arc::new(frontend), drain) => tracing::info!(
             connections = summary.open,
             cut = summary.cut,
-            ms = summary.took.as_secs_f64() * 1_000.0,
+            ms = logging::milliseconds(summary.took),
             "stopped"
         ),
         () = stopper.wait_for(Stop::Now) => tracing::warn!("stopped at once"),
@@ -198,7 +198,7 @@ fn announce(settings: &Settings, addrs: &[ListenAddr], is_tls: bool) {
 fn welcome(settings: &Settings, data: &DataDir, addr: Option<&ListenAddr>, is_tls: bool) {
     let text = Welcome {
         data,
-        root_key: &settings.root_key.current,
+        root_key: data.root_key(&settings.root_key),
         endpoint: addr.map(|addr| Endpoint::of(addr, is_tls)),
         auth: settings.auth,
     }

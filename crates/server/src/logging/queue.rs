@@ -2,8 +2,8 @@
 //!
 //! The thread waits a few milliseconds after it was woken, and writes all that
 //! came in meanwhile at once: at 20,000 lines a second that is one system call
-//! for a hundred lines, where writing each by itself took as long as answering
-//! the request.
+//! for a hundred lines. With it, an access line takes about a twentieth of the
+//! time of a request for a payload, most of that for putting its text together.
 
 use std::{
     io::{self, Write},
