@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
-use self::client::Client;
+use self::client::{Client, Trigger};
 use self::verify::{Finding, Reader};
 use crate::kit::build::{self, Profile};
 use crate::kit::random::Random;
@@ -28,6 +28,8 @@ const LOAD_MS_MAX: u64 = 300;
 /// A run of this many cycles must acknowledge [`ACKNOWLEDGED_PER_CYCLE`] writes each on average.
 const CYCLES_THAT_COUNT: u64 = 100;
 const ACKNOWLEDGED_PER_CYCLE: u64 = 50;
+/// How long an armed trigger waits for an acknowledgement.
+const TRIGGER_WAIT: Duration = Duration::from_millis(200);
 const FINDINGS_SHOWN: usize = 20;
 const BAD_FEATURE: &str = "danger-ack-before-commit";
 
@@ -115,7 +117,7 @@ impl Harness {
         })
     }
 
-    /// Load, kill, restart, check what the load touched. Gives the server that now runs.
+    /// Load, kill (at any moment, or just when a client has got an acknowledgement), restart, check what the load touched. Gives the server that now runs.
     fn cycle(&mut self, server: Server) -> Result<Server> {
         self.load_and_kill(server)?;
         let started = Instant::now();
@@ -128,10 +130,12 @@ impl Harness {
     fn load_and_kill(&mut self, server: Server) -> Result<()> {
         let host = server.host().to_owned();
         let load = Duration::from_millis(1 + self.random.below(LOAD_MS_MAX));
+        let at_acknowledgement = self.random.below(2) == 0;
+        let trigger = Trigger::new(server.process());
         let barrier = Barrier::new(self.clients.len() + 1);
         let work = |client: &mut Client| {
             barrier.wait();
-            client.load(&host)
+            client.load(&host, &trigger)
         };
         thread::scope(|scope| {
             let work = &work;
@@ -142,6 +146,13 @@ impl Harness {
                 .collect();
             barrier.wait();
             thread::sleep(load);
+            if at_acknowledgement {
+                trigger.arm();
+                let armed = Instant::now();
+                while !trigger.has_fired() && armed.elapsed() < TRIGGER_WAIT {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
             server.kill()?;
             join_all(threads).map(drop)
         })

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base64ct::{Base64, Encoding as _};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::model::{Change, Consumer, Model, Op, Payload, Record};
@@ -31,6 +33,39 @@ pub(crate) struct Client {
     names: u64,
 }
 
+/// Kills the server at the worst moment: just when a client has got an acknowledgement.
+#[derive(Debug)]
+pub(crate) struct Trigger {
+    server: Pid,
+    armed: AtomicBool,
+}
+
+impl Trigger {
+    pub(crate) fn new(server: Pid) -> Self {
+        Self {
+            server,
+            armed: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the next acknowledgement kills.
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::Release);
+    }
+
+    /// Whether an acknowledgement has killed the server.
+    pub(crate) fn has_fired(&self) -> bool {
+        !self.armed.load(Ordering::Acquire)
+    }
+
+    fn acknowledged(&self) {
+        if self.armed.swap(false, Ordering::AcqRel) {
+            // The harness kills it once more and waits for its end, so a failure shows there.
+            let _ = kill_process(self.server, Signal::KILL);
+        }
+    }
+}
+
 impl Client {
     /// # Errors
     /// The ledger cannot be made in `folder`.
@@ -48,11 +83,11 @@ impl Client {
         })
     }
 
-    /// Writes, one request after the other, until an answer does not come.
+    /// Writes, one request after the other, until an answer does not come. Tells `trigger` of every acknowledgement.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub(crate) fn load(&mut self, host: &str) -> Result<()> {
+    pub(crate) fn load(&mut self, host: &str, trigger: &Trigger) -> Result<()> {
         self.touched.clear();
         let Ok(mut connection) = Connection::open(host, ANSWER_WAIT) else {
             return Ok(());
@@ -75,6 +110,7 @@ impl Client {
                 ));
                 return Ok(());
             }
+            trigger.acknowledged();
             self.record(&Record::Acknowledged {
                 id: created_id(&response),
             })?;

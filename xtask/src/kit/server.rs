@@ -126,6 +126,10 @@ impl Server {
         &self.host
     }
 
+    pub(crate) fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -135,7 +139,7 @@ impl Server {
     /// # Errors
     /// It did not end in time, or not with exit code 0.
     pub(crate) fn stop(mut self) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        kill_process(self.process(), Signal::TERM)?;
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait()? {
