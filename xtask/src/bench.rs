@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         server: &server,
         token,
         ids: &ids,
+        folder: ids.parent().context("ids without a folder")?,
     };
     for round in 1..=args.rounds {
         bench.round(&mut measured)?;
@@ -99,6 +100,8 @@ struct Bench<'a> {
     server: &'a Server,
     token: &'a str,
     ids: &'a Path,
+    /// On the disk of the server's data.
+    folder: &'a Path,
 }
 
 /// All figures, round by round.
@@ -164,7 +167,8 @@ impl Bench<'_> {
     }
 
     fn writes(&self, measured: &mut Measured) -> Result<()> {
-        let rows = baseline::bare_insert(&self.programs.bare_insert)?;
+        let rows =
+            baseline::bare_insert(&self.programs.bare_insert, self.folder, self.args.seconds)?;
         let post = wrk::run(&Load {
             host: self.server.host(),
             method: "POST",

@@ -51,12 +51,16 @@ impl Drop for BareHyper {
     }
 }
 
-/// Runs the bare insert loop and gives its rows per second.
+/// Runs the bare insert loop for some seconds on the disk of `folder`, and gives its rows per second.
 ///
 /// # Errors
 /// It fails or prints no figure.
-pub(crate) fn bare_insert(program: &Path) -> Result<f64> {
-    let output = run::stdout(Command::new(program).arg("--bench"))?;
+pub(crate) fn bare_insert(program: &Path, folder: &Path, seconds: u32) -> Result<f64> {
+    let mut command = Command::new(program);
+    command
+        .args(["--run", "--seconds", &seconds.to_string(), "--dir"])
+        .arg(folder);
+    let output = run::stdout(&mut command)?;
     let text = String::from_utf8_lossy(&output);
     let figure = text
         .lines()
