@@ -56,8 +56,7 @@ pub(crate) struct Place {
 pub(crate) struct Overrides {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Address to listen on: IP:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:9311]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", help = LISTEN_HELP)]
     pub(crate) listen: Vec<String>,
     /// Who is believed: tokens, or noauth (anybody who can connect) [default: tokens]
     #[arg(long, value_name = "MODE", value_delimiter = ',')]
@@ -130,6 +129,9 @@ pub(crate) enum Config {
     #[command(after_help = CONFIG_EXAMPLES)]
     Check(Overrides),
 }
+
+// As a comment its brackets would be a link.
+const LISTEN_HELP: &str = "Address to listen on: IP:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: 127.0.0.1:9311]";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -315,6 +315,7 @@ const PRIVATE_FILES: &[&str] = &[
     DATABASE,
     "donjon.db-wal",
     "donjon.db-shm",
+    "donjon.db-journal",
     FIRST_TOKEN,
     BALLAST,
     UNFINISHED,
