@@ -1,11 +1,12 @@
 //! Counts everything again and compares: the counts that lists rely on are
 //! only worth something if they are always right.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 
 use crate::failure::Failure;
 
 /// Each query finds rows that should not be; the first column names them.
+/// SQLite's own check has a row `ok` where it finds nothing.
 const RULES: &[(&str, &str)] = &[
     (
         "projects.live differs from its secrets",
@@ -55,10 +56,7 @@ const RULES: &[(&str, &str)] = &[
         "a row refers to one that is not there",
         "SELECT \"table\" || ' ' || coalesce(rowid, '') FROM pragma_foreign_key_check",
     ),
-    (
-        "SQLite finds damage",
-        "SELECT integrity_check FROM pragma_integrity_check(10) WHERE integrity_check <> 'ok'",
-    ),
+    ("SQLite finds damage", "PRAGMA integrity_check(10)"),
 ];
 
 /// What does not hold, a line each; nothing where all is well.
@@ -68,13 +66,15 @@ pub(crate) fn check(connection: &Connection) -> Result<Vec<String>, Failure> {
         let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let what = row.get_ref(0)?;
-            let what = match what {
-                rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+            let what = match row.get_ref(0)? {
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Integer(number) => number.to_string(),
                 _ => String::new(),
             };
-            wrong.push(format!("{rule}: {what}"));
+            let well = what == "ok" && sql.starts_with("PRAGMA");
+            if !well {
+                wrong.push(format!("{rule}: {what}"));
+            }
         }
     }
     Ok(wrong)

@@ -17,7 +17,7 @@ pub struct OpenOptions {
     /// How many writes share one commit. At least 1.
     pub batch_jobs_max: usize,
     /// How many point reads run at a time, each on its caller's thread with a
-    /// connection of its own (up to 4 MiB of cache). At least 1.
+    /// connection of its own; all together they keep 16 MiB of pages. At least 1.
     pub point_readers: usize,
     /// How many scans run at a time, each on a thread of its own. At least 1.
     pub scan_readers: usize,

@@ -37,6 +37,13 @@ const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 /// hundred microseconds.
 const STEPS_PER_LOOK: i32 = 20_000;
 
+/// Memory for pages that all point readers share out. With two of them the index
+/// over the ids of 200,000 secrets fits in each.
+const POINTS_CACHE_KIB: u32 = 16 << 10;
+
+/// Memory for pages of one scan, which reads most of them once.
+const SCAN_CACHE_KIB: u32 = 2 << 10;
+
 /// A scan that waits for its thread.
 pub(crate) type ScanJob = Box<dyn FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError> + Send>;
 
@@ -71,14 +78,16 @@ impl Readers {
         scans: usize,
         shared: Arc<Shared>,
     ) -> Result<Self, OpenError> {
-        let open = |count: usize| -> Result<Vec<Slot>, OpenError> {
-            (0..count.max(1))
-                .map(|_| Ok(Mutex::new(Some(Reader::open(path)?))))
+        let open = |count: usize, cache_kib| -> Result<Vec<Slot>, OpenError> {
+            (0..count)
+                .map(|_| Ok(Mutex::new(Some(Reader::open(path, cache_kib)?))))
                 .collect()
         };
+        let (points, scans) = (points.max(1), scans.max(1));
+        let share = u32::try_from(points).map_or(0, |points| POINTS_CACHE_KIB / points);
         Ok(Self {
-            points: open(points)?,
-            scans: open(scans)?,
+            points: open(points, share)?,
+            scans: open(scans, SCAN_CACHE_KIB)?,
             shared,
         })
     }
@@ -177,8 +186,8 @@ thread_local! {
 // === impl Reader ===
 
 impl Reader {
-    fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut connection = settings::connect(path, Role::Reader)?;
+    fn open(path: &Path, cache_kib: u32) -> Result<Self, OpenError> {
+        let mut connection = settings::connect(path, Role::Reader { cache_kib })?;
         let deadline = Arc::new(Mutex::new(None));
         let looked_at = Arc::clone(&deadline);
         let is_late =

@@ -12,8 +12,11 @@ use crate::{OpenError, OpenErrorKind};
 pub(crate) enum Role {
     /// The one that writes and checkpoints.
     Writer,
-    /// One of those that only read.
-    Reader,
+    /// One of those that only read, with so much memory for pages.
+    Reader {
+        /// In units of 1,024 bytes.
+        cache_kib: u32,
+    },
 }
 
 /// How long a statement waits for another process's lock. Within this process
@@ -51,7 +54,6 @@ const WRITER: &[Pragma] = &[
     ("mmap_size", Number(0)),
     // Nothing is spilled into files that nobody wipes.
     ("temp_store", Number(2)),
-    ("cache_size", Number(-8_192)),
 ];
 
 const READER: &[Pragma] = &[
@@ -60,8 +62,10 @@ const READER: &[Pragma] = &[
     ("trusted_schema", Number(0)),
     ("mmap_size", Number(0)),
     ("temp_store", Number(2)),
-    ("cache_size", Number(-4_096)),
 ];
+
+/// Memory for pages of the writer.
+const WRITER_CACHE_KIB: u32 = 8_192;
 
 /// Switches beside the pragmas.
 const SWITCHES: &[(DbConfig, bool)] = &[
@@ -79,7 +83,7 @@ const SWITCHES: &[(DbConfig, bool)] = &[
 pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection, OpenError> {
     let access = match role {
         Role::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Role::Reader { .. } => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     // A connection is used by one thread at a time, which Rust sees to.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -116,7 +120,7 @@ pub(crate) fn verify(connection: &Connection, role: Role) -> Result<(), OpenErro
     for (name, wanted) in pragmas(role) {
         let found: Value = connection.pragma_query_value(None, name, |row| row.get(0))?;
         let same = match (wanted, &found) {
-            (Number(wanted), Value::Integer(found)) => wanted == found,
+            (Number(wanted), Value::Integer(found)) => wanted == *found,
             (Text(wanted), Value::Text(found)) => wanted == found,
             _ => false,
         };
@@ -130,11 +134,14 @@ pub(crate) fn verify(connection: &Connection, role: Role) -> Result<(), OpenErro
     Ok(())
 }
 
-fn pragmas(role: Role) -> &'static [Pragma] {
-    match role {
-        Role::Writer => WRITER,
-        Role::Reader => READER,
-    }
+fn pragmas(role: Role) -> impl Iterator<Item = Pragma> {
+    let (fixed, cache_kib) = match role {
+        Role::Writer => (WRITER, WRITER_CACHE_KIB),
+        Role::Reader { cache_kib } => (READER, cache_kib),
+    };
+    // A negative number means units of 1,024 bytes, not pages.
+    let cache = ("cache_size", Number(-i64::from(cache_kib)));
+    fixed.iter().copied().chain([cache])
 }
 
 #[cfg(test)]
@@ -161,9 +168,11 @@ mod tests {
         assert!(rusqlite::version_number() >= 3_051_003);
     }
 
+    const READING: Role = Role::Reader { cache_kib: 64 };
+
     #[test]
     fn every_setting_of_the_writer_is_checked() {
-        for (name, wanted) in WRITER {
+        for (name, wanted) in pragmas(Role::Writer) {
             let (_folder, path) = new_file();
             let writer = connect(&path, Role::Writer).unwrap();
             writer
@@ -171,8 +180,8 @@ mod tests {
                 .unwrap();
             let other = match wanted {
                 // The layout of a file with tables cannot be changed.
-                _ if *name == "auto_vacuum" => continue,
-                Number(number) => Value::Integer(1 - number.min(&1)),
+                _ if name == "auto_vacuum" => continue,
+                Number(number) => Value::Integer(1 - number.min(1)),
                 Text(_) => Value::Text("delete".to_owned()),
             };
             writer.pragma_update(None, name, other).unwrap();
@@ -185,15 +194,13 @@ mod tests {
         let (_folder, path) = new_file();
         let writer = connect(&path, Role::Writer).unwrap();
         writer.execute_batch("CREATE TABLE t (x)").unwrap();
-        for (name, wanted) in READER {
-            let reader = connect(&path, Role::Reader).unwrap();
+        for (name, wanted) in pragmas(READING) {
+            let reader = connect(&path, READING).unwrap();
             let Number(number) = wanted else {
                 panic!("{name} has a number");
             };
-            reader
-                .pragma_update(None, name, 1 - number.min(&1))
-                .unwrap();
-            differs(&reader, Role::Reader, name);
+            reader.pragma_update(None, name, 1 - number.min(1)).unwrap();
+            differs(&reader, READING, name);
         }
     }
 
@@ -212,7 +219,7 @@ mod tests {
         let (_folder, path) = new_file();
         let writer = connect(&path, Role::Writer).unwrap();
         writer.execute_batch("CREATE TABLE t (x)").unwrap();
-        let reader = connect(&path, Role::Reader).unwrap();
+        let reader = connect(&path, READING).unwrap();
         assert!(reader.execute("INSERT INTO t VALUES (1)", []).is_err());
     }
 

@@ -1,33 +1,27 @@
 //! SQLite keeps the contracts of the ports.
 
-use std::{ops::Deref, sync::Arc};
+#[path = "support/fixture.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod fixture;
 
-use donjon_storage_sqlite::{Ballast, OpenOptions, SqliteRepository};
-use donjon_testkit::{FixedClock, sample};
-use tempfile::TempDir;
+use std::ops::Deref;
 
-/// A new database in a folder of its own.
+use donjon_storage_sqlite::SqliteRepository;
+
+use fixture::Fixture;
+
+/// A new database, and the folder that keeps it.
 struct Fresh {
     repository: SqliteRepository,
-    _folder: TempDir,
+    _fixture: Fixture,
 }
 
 impl Fresh {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("donjon.db");
-        let clock = Arc::new(FixedClock::new(sample::NOW));
-        let options = OpenOptions {
-            ballast: Ballast {
-                path: path.with_file_name("ballast"),
-                bytes: 4_096,
-            },
-            ..OpenOptions::new(path, clock)
-        };
-        let (repository, _) = SqliteRepository::create(options).expect("a new database");
+        let fixture = Fixture::new();
         Self {
-            repository,
-            _folder: folder,
+            repository: fixture.create(),
+            _fixture: fixture,
         }
     }
 }
