@@ -31,6 +31,7 @@ pub(crate) struct Pending {
     /// Projects that the job under way added.
     job_projects: Vec<String>,
     deleted: bool,
+    moved: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +127,16 @@ impl Pending {
         std::mem::take(&mut self.deleted)
     }
 
+    /// The file changes although no row does.
+    pub(crate) fn note_move(&mut self) {
+        self.moved = true;
+    }
+
+    /// Whether the file changes although no row does.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
     /// By how much the count of a project differs from what is in the file.
     pub(crate) fn live_of(&self, project: ProjectRow) -> i64 {
         self.live.get(&project).copied().unwrap_or(0)
@@ -169,6 +180,7 @@ impl Pending {
         self.live.clear();
         self.blocks.clear();
         self.ordinals.clear();
+        self.moved = false;
         if self.projects.len() > PROJECTS_KEPT {
             self.projects.clear();
         }

@@ -54,10 +54,17 @@ impl WriteTransaction<'_> {
     /// off by the next checkpoint.
     pub(crate) fn give_back(&mut self, pages: u32) -> Result<(), RepositoryError> {
         self.write(|tx| {
+            let free: i64 = tx
+                .connection
+                .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            if free == 0 {
+                return Ok(());
+            }
             let sql = format!("PRAGMA incremental_vacuum({pages})");
             let mut statement = tx.connection.prepare(&sql)?;
             let mut rows = statement.query([])?;
             while rows.next()?.is_some() {}
+            tx.mode.pending.note_move();
             Ok(())
         })
     }

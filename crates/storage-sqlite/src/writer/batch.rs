@@ -72,7 +72,8 @@ impl Writer {
             writes |= wrote && outcome.is_ok();
             outcomes.push(outcome);
         }
-        if writes && self.connection.total_changes() != changes_before {
+        let changes = self.connection.total_changes() != changes_before || self.pending.has_moved();
+        if writes && changes {
             self.pending.flush(&self.connection)?;
             #[cfg(feature = "danger-ack-before-commit")]
             answer_early(batch, &mut outcomes);
