@@ -61,7 +61,6 @@ fn make_folder(folder: &Path) -> Result<()> {
 
 /// The documents, with the folders they lie in.
 fn place_docs(from: &Path, to: &Path) -> Result<()> {
-    make_folder(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let path = entry?.path();
         let Some(name) = path.file_name() else {
