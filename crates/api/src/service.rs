@@ -11,14 +11,15 @@ use donjon_domain::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CONTENT_LENGTH, VARY, WWW_AUTHENTICATE},
+    header::{CONNECTION, CONTENT_LENGTH, VARY, WWW_AUTHENTICATE},
     request::Parts,
 };
+use http_body::Body as _;
 
 use crate::{
     acls,
     base_url::BaseUrls,
-    body::RequestBody,
+    body::{self, RequestBody},
     consumers, health, media,
     microversion::{self, Microversion},
     paging::PageLimits,
@@ -28,6 +29,9 @@ use crate::{
     route::{Form, Resource, Route},
     secrets, user_metadata, versions, webob,
 };
+
+/// Bytes of an unread body that are dropped to keep a connection, at least.
+const DISCARD_BYTES_MAX: usize = 256 * 1024;
 
 /// What the operator decides about the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +106,12 @@ impl Api {
     }
 
     /// Answers a request. The body is read as far as needed.
-    pub async fn handle(&self, head: &Parts, body: RequestBody<'_>, peer: Peer) -> Response<Bytes> {
+    pub async fn handle(
+        &self,
+        head: &Parts,
+        mut body: RequestBody<'_>,
+        peer: Peer,
+    ) -> Response<Bytes> {
         let route = Route::of(head.uri.path());
         if head.method == Method::OPTIONS {
             let mut response = empty(StatusCode::OK);
@@ -118,8 +127,16 @@ impl Api {
         let mut actor = None;
         let response = match route {
             Route::V1(form, resource) => {
-                self.answer_v1(head, body, base, form, resource, &mut actor)
-                    .await
+                let mut response = self
+                    .answer_v1(head, body.as_mut(), base, form, resource, &mut actor)
+                    .await;
+                if !body.is_end_stream()
+                    && !body::discard(body, self.limits.request_bytes.max(DISCARD_BYTES_MAX)).await
+                {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                response
             }
             Route::Versions | Route::Health => versioned(&head.headers, |version| {
                 versions::list(head, &base, version)
