@@ -100,9 +100,13 @@ impl Cast {
     fn secret(&self) -> String {
         let path = self.owner.store(HUSH);
         let metadata = json!({"metadata": {"k": HUSH}});
-        self.owner.json(&format!("PUT {path}/metadata"), &metadata).ok(201);
+        self.owner
+            .json(&format!("PUT {path}/metadata"), &metadata)
+            .ok(201);
         let consumer: Value = serde_json::from_str(CONSUMER).unwrap();
-        self.owner.json(&format!("POST {path}/consumers"), &consumer).ok(200);
+        self.owner
+            .json(&format!("POST {path}/consumers"), &consumer)
+            .ok(200);
         path
     }
 
@@ -136,7 +140,12 @@ fn every_route_for_every_caller() {
             let secret = cast.secret();
             let before = cast.seen(&secret);
             let response = call.send(caller, &secret);
-            let what = format!("{} as {who}: {}{}", call.line, response.head, response.text());
+            let what = format!(
+                "{} as {who}: {}{}",
+                call.line,
+                response.head,
+                response.text()
+            );
             assert_eq!(response.status, expected, "{what}");
             if expected >= 400 {
                 assert!(!response.text().contains(HUSH), "{what}");
@@ -181,7 +190,13 @@ fn refusals_say_which_operation() {
 fn a_401_has_the_keys_that_all_clients_read() {
     let server = Server::new("tokens");
     let base = server.base();
-    let tokens = ["", "djn_", "x", &"x".repeat(3000), "djn_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"];
+    let tokens = [
+        "",
+        "djn_",
+        "x",
+        &"x".repeat(3000),
+        "djn_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ];
     for token in tokens {
         let response = server.holder(token).call("GET /v1/secrets");
         let body = response.ok(401);
@@ -205,8 +220,14 @@ fn the_first_token_is_an_admin_of_the_default_project() {
     let server = Server::new("tokens");
     let first = server.holder(&server.launch().first_token());
     let path = first.store("it works");
-    assert_eq!(first.call(&format!("GET {path}/payload")).text(), "it works");
-    assert_eq!(first.call(&format!("GET {path}")).ok(200)["creator_id"], "admin");
+    assert_eq!(
+        first.call(&format!("GET {path}/payload")).text(),
+        "it works"
+    );
+    assert_eq!(
+        first.call(&format!("GET {path}")).ok(200)["creator_id"],
+        "admin"
+    );
     let same = server.caller("default", "somebody", &["member"]);
     assert_eq!(same.call("GET /v1/secrets").ok(200)["total"], 1);
     // Only an admin may delete what is private and somebody else's.
@@ -229,7 +250,10 @@ fn a_revoked_token_is_refused_by_the_next_request() {
     // On the connection that was let in before, and on a new one.
     let refused = "The request you have made requires authentication.";
     holder.call(&format!("GET {path}")).is(401, refused);
-    holder.with("X-New", "1").call(&format!("GET {path}")).is(401, refused);
+    holder
+        .with("X-New", "1")
+        .call(&format!("GET {path}"))
+        .is(401, refused);
     other.call(&format!("GET {path}")).ok(200);
 }
 
@@ -248,7 +272,10 @@ fn tokens_outlive_a_restart_and_revocations_too() {
     let server = launch.start();
     for token in [&kept, &late] {
         assert_eq!(
-            server.holder(token).call(&format!("GET {path}/payload")).text(),
+            server
+                .holder(token)
+                .call(&format!("GET {path}/payload"))
+                .text(),
             "x"
         );
     }
@@ -328,12 +355,23 @@ fn cve_2026_22797_identity_headers_are_ignored_in_tokens_mode() {
     let (_, stranger) = &cast.all[5];
     for (name, value) in forged {
         let forger = stranger.with(name, value);
-        assert_eq!(forger.call(&format!("GET {secret}/payload")).status, 403, "{name}");
-        assert_eq!(forger.call("GET /v1/secrets").ok(200)["total"], forger_total(stranger), "{name}");
+        assert_eq!(
+            forger.call(&format!("GET {secret}/payload")).status,
+            403,
+            "{name}"
+        );
+        assert_eq!(
+            forger.call("GET /v1/secrets").ok(200)["total"],
+            forger_total(stranger),
+            "{name}"
+        );
     }
     // A domain says nothing either: the token alone decides.
     let (_, member) = &cast.all[3];
-    member.with("X-Domain-Id", "d").call(&format!("GET {secret}")).ok(200);
+    member
+        .with("X-Domain-Id", "d")
+        .call(&format!("GET {secret}"))
+        .ok(200);
 }
 
 fn forger_total(caller: &Caller) -> Value {
@@ -373,7 +411,10 @@ fn cve_2022_23451_user_metadata_of_another_project_is_out_of_reach() {
         ("GET {s}/metadata/k", None),
         ("PUT {s}/metadata", Some(json!({"metadata": {}}))),
         ("POST {s}/metadata", Some(json!({"key": "n", "value": "v"}))),
-        ("PUT {s}/metadata/k", Some(json!({"key": "k", "value": "v"}))),
+        (
+            "PUT {s}/metadata/k",
+            Some(json!({"key": "k", "value": "v"})),
+        ),
         ("DELETE {s}/metadata/k", None),
     ] {
         let line = line.replace("{s}", &secret);
@@ -419,7 +460,13 @@ fn a_private_secret_is_closed_to_its_project_and_open_to_those_it_names() {
     // The one that is named finds it, across projects.
     let friend = cast.server.caller("away", "friend", &["member"]);
     let list = friend.call("GET /v1/secrets?acl_only=true").ok(200);
-    assert_eq!((list["total"].clone(), list["secrets"][0]["creator_id"].clone()), (json!(1), json!("owner")));
+    assert_eq!(
+        (
+            list["total"].clone(),
+            list["secrets"][0]["creator_id"].clone()
+        ),
+        (json!(1), json!("owner"))
+    );
     assert_eq!(friend.call("GET /v1/secrets").ok(200)["total"], 0);
     // Members still see it in lists, as in Barbican.
     assert_eq!(cast.all[3].1.call("GET /v1/secrets").ok(200)["total"], 1);

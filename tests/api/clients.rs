@@ -80,14 +80,25 @@ fn clients_01_no_unknown_keys() {
             let changed = caller.json(&line, &consumer(1)).ok(200);
             assert_eq!(keys(&changed), with_consumers, "{version} {method}");
         }
-        caller.json(&format!("POST {path}/consumers"), &consumer(1)).ok(200);
+        caller
+            .json(&format!("POST {path}/consumers"), &consumer(1))
+            .ok(200);
         let listed = caller.call(&format!("GET {path}/consumers")).ok(200);
         assert_eq!(
             keys(&listed["consumers"][0]),
-            ["created", "resource_id", "resource_type", "service", "status", "updated"]
+            [
+                "created",
+                "resource_id",
+                "resource_type",
+                "service",
+                "status",
+                "updated"
+            ]
         );
     }
-    let shown = at_version(&member, "1.2").call(&format!("GET {path}")).ok(200);
+    let shown = at_version(&member, "1.2")
+        .call(&format!("GET {path}"))
+        .ok(200);
     assert_eq!(shown["consumers"], json!([consumer(1)]));
 }
 
@@ -135,7 +146,9 @@ fn clients_03_one_array_per_list_body() {
     assert_eq!(beyond, json!({"secrets": [], "total": 12}));
     let path = full(&member);
     for n in 0..3 {
-        member.json(&format!("POST {path}/consumers"), &consumer(n)).ok(200);
+        member
+            .json(&format!("POST {path}/consumers"), &consumer(n))
+            .ok(200);
     }
     let consumers = member
         .call(&format!("GET {path}/consumers?limit=1&offset=1"))
@@ -211,9 +224,14 @@ fn check_time(value: &Value) {
 fn clients_04_timestamps_without_zone() {
     let (_server, member) = set_up();
     let path = full(&member);
-    member.json(&format!("POST {path}/consumers"), &consumer(1)).ok(200);
     member
-        .json(&format!("PUT {path}/acl"), &json!({"read": {"users": ["u"]}}))
+        .json(&format!("POST {path}/consumers"), &consumer(1))
+        .ok(200);
+    member
+        .json(
+            &format!("PUT {path}/acl"),
+            &json!({"read": {"users": ["u"]}}),
+        )
         .ok(200);
     let secret = member.call(&format!("GET {path}")).ok(200);
     for key in ["created", "updated", "expiration"] {
@@ -277,7 +295,11 @@ fn clients_05_error_body() {
             "Not Acceptable",
         ),
         (
-            reader.send("POST /v1/secrets", &[("Content-Type", "application/json")], b"{"),
+            reader.send(
+                "POST /v1/secrets",
+                &[("Content-Type", "application/json")],
+                b"{",
+            ),
             400,
             "Bad Request",
         ),
@@ -313,11 +335,15 @@ fn clients_05_error_body() {
 fn clients_05_literal_words() {
     let (server, member) = set_up();
     let path = full(&member);
-    member.json(&format!("POST {path}/consumers"), &consumer(1)).ok(200);
+    member
+        .json(&format!("POST {path}/consumers"), &consumer(1))
+        .ok(200);
     let refused = at_version(&member, "1.2").call(&format!("DELETE {path}"));
     assert_eq!(refused.status, 400);
     assert!(
-        refused.text().contains("Secret cannot be deleted as it has consumers."),
+        refused
+            .text()
+            .contains("Secret cannot be deleted as it has consumers."),
         "{}",
         refused.text()
     );
@@ -343,11 +369,22 @@ fn clients_06_trailing_and_double_slashes() {
         let created = member.json(line, &json!({"name": line}));
         let reference = created.ok(201)["secret_ref"].as_str().unwrap().to_owned();
         let path = path_of(&reference);
-        assert!(path.starts_with("/v1/secrets/") && !path.ends_with('/'), "{path}");
+        assert!(
+            path.starts_with("/v1/secrets/") && !path.ends_with('/'),
+            "{path}"
+        );
     }
     let path = full(&member);
-    for form in [format!("{path}/"), format!("/{path}"), path.replace("/secrets/", "//secrets//")] {
-        assert_eq!(member.call(&format!("GET {form}")).ok(200)["name"], "n", "{form}");
+    for form in [
+        format!("{path}/"),
+        format!("/{path}"),
+        path.replace("/secrets/", "//secrets//"),
+    ] {
+        assert_eq!(
+            member.call(&format!("GET {form}")).ok(200)["name"],
+            "n",
+            "{form}"
+        );
         let line = format!("POST {form}/consumers/");
         member.json(&line, &consumer(1)).ok(200);
         member.call(&format!("GET {form}/payload/"));
@@ -377,7 +414,10 @@ fn clients_07_discovery() {
     });
     let root = nobody.call("GET /");
     assert_eq!(root.ok(300), json!({"versions": {"values": [old]}}));
-    assert_eq!(at_version(&nobody, "1.0").call("GET /").ok(300), root.json());
+    assert_eq!(
+        at_version(&nobody, "1.0").call("GET /").ok(300),
+        root.json()
+    );
     for version in ["1.1", "1.2", "latest"] {
         let root = at_version(&nobody, version).call("GET /");
         assert_eq!(root.ok(300), json!({"versions": [new]}), "{version}");
@@ -389,11 +429,12 @@ fn clients_07_discovery() {
         assert_eq!(document.ok(200), json!({"version": new}));
     }
     assert_eq!(at_version(&nobody, "1.9").call("GET /").status, 406);
-    assert_eq!(at_version(&member, "1.9").call("GET /v1/secrets").status, 406);
+    assert_eq!(
+        at_version(&member, "1.9").call("GET /v1/secrets").status,
+        406
+    );
     // The base is what the client used to get here.
-    let proxied = nobody
-        .with("X-Forwarded-Proto", "https")
-        .call("GET /");
+    let proxied = nobody.with("X-Forwarded-Proto", "https").call("GET /");
     let href = &proxied.ok(300)["versions"]["values"][0]["links"][0]["href"];
     assert_eq!(*href, format!("https://{}/v1/", server.host()));
 }
@@ -426,28 +467,42 @@ fn clients_09_statuses() {
     let path = member.create(&json!({}));
     member.put(&path, "text/plain", b"x").is_empty(204);
     let metadata = json!({"metadata": {"a": "1"}});
-    member.json(&format!("PUT {path}/metadata"), &metadata).ok(201);
+    member
+        .json(&format!("PUT {path}/metadata"), &metadata)
+        .ok(201);
     let one = json!({"key": "b", "value": "2"});
-    assert_eq!(member.json(&format!("POST {path}/metadata"), &one).ok(201), one);
+    assert_eq!(
+        member.json(&format!("POST {path}/metadata"), &one).ok(201),
+        one
+    );
     let changed = json!({"key": "b", "value": "3"});
     assert_eq!(
-        member.json(&format!("PUT {path}/metadata/b"), &changed).ok(200),
+        member
+            .json(&format!("PUT {path}/metadata/b"), &changed)
+            .ok(200),
         changed
     );
-    member.call(&format!("DELETE {path}/metadata/b")).is_empty(204);
+    member
+        .call(&format!("DELETE {path}/metadata/b"))
+        .is_empty(204);
     let acl = json!({"read": {"users": ["u"]}});
     for method in ["PUT", "PATCH"] {
         let answer = member.json(&format!("{method} {path}/acl"), &acl);
         assert_eq!(keys(&answer.ok(200)), ["acl_ref"]);
     }
     member.call(&format!("GET {path}/acl")).ok(200);
-    assert_eq!(member.call(&format!("DELETE {path}/acl")).ok(200), Value::Null);
+    assert_eq!(
+        member.call(&format!("DELETE {path}/acl")).ok(200),
+        Value::Null
+    );
     for method in ["POST", "DELETE"] {
         let answer = member.json(&format!("{method} {path}/consumers"), &consumer(1));
         assert!(answer.ok(200)["secret_ref"].is_string());
     }
     member.call(&format!("DELETE {path}")).is_empty(204);
-    member.call(&format!("DELETE {path}")).is(404, "Secret not found.");
+    member
+        .call(&format!("DELETE {path}"))
+        .is(404, "Secret not found.");
 }
 
 #[test]
@@ -455,9 +510,13 @@ fn clients_10_delete_reads_its_body() {
     let (_server, member) = set_up();
     let path = full(&member);
     for n in 0..3 {
-        member.json(&format!("POST {path}/consumers"), &consumer(n)).ok(200);
+        member
+            .json(&format!("POST {path}/consumers"), &consumer(n))
+            .ok(200);
     }
-    let left = member.json(&format!("DELETE {path}/consumers"), &consumer(1)).ok(200);
+    let left = member
+        .json(&format!("DELETE {path}/consumers"), &consumer(1))
+        .ok(200);
     assert_eq!(left["consumers"], json!([consumer(0), consumer(2)]));
     let unknown = member.json(&format!("DELETE {path}/consumers"), &consumer(1));
     unknown.is(404, "Consumer not found.");
@@ -477,11 +536,17 @@ fn clients_11_references_are_absolute_and_end_in_the_id() {
     check_uuid_v4(id_of(path));
     let shown = member.call(&format!("GET {path}")).ok(200);
     assert_eq!(shown["secret_ref"], reference);
-    assert_eq!(member.call("GET /v1/secrets").ok(200)["secrets"][0]["secret_ref"], reference);
+    assert_eq!(
+        member.call("GET /v1/secrets").ok(200)["secrets"][0]["secret_ref"],
+        reference
+    );
     let acl = member.json(&format!("PUT {path}/acl"), &json!({"read": {}}));
     assert_eq!(acl.ok(200)["acl_ref"], format!("{reference}/acl"));
     let metadata = member.json(&format!("PUT {path}/metadata"), &json!({"metadata": {}}));
-    assert_eq!(metadata.ok(201)["metadata_ref"], format!("{reference}/metadata"));
+    assert_eq!(
+        metadata.ok(201)["metadata_ref"],
+        format!("{reference}/metadata")
+    );
     // Another name for the same server shows in the references, and so does a port.
     let renamed = raw_get(&server, path, "kms.example.org:1234");
     let expected = format!("http://kms.example.org:1234{path}");
@@ -523,10 +588,19 @@ fn clients_12_base64_is_lenient() {
             "payload_content_encoding": "base64"});
         member.json("POST /v1/secrets", &body)
     };
-    for sent in [lines.clone(), lines.replace('\n', "\r\n"), lines.replace('\n', " ! "), format!("\n{lines}\n")] {
+    for sent in [
+        lines.clone(),
+        lines.replace('\n', "\r\n"),
+        lines.replace('\n', " ! "),
+        format!("\n{lines}\n"),
+    ] {
         let created = create(&sent).ok(201);
         let path = path_of(created["secret_ref"].as_str().unwrap());
-        assert_eq!(member.call(&format!("GET {path}/payload")).body, plain, "{sent:?}");
+        assert_eq!(
+            member.call(&format!("GET {path}/payload")).body,
+            plain,
+            "{sent:?}"
+        );
     }
     for bad in ["AAA", "A", "AAAA=A", "A\u{fc}AA"] {
         create(bad).is(400, "Provided object does not match schema 'Secret': Invalid payload for payload_content_encoding. Invalid property: 'payload'");
@@ -535,7 +609,10 @@ fn clients_12_base64_is_lenient() {
     let path = member.create(&json!({}));
     let put = member.send(
         &format!("PUT {path}"),
-        &[("Content-Type", "application/octet-stream"), ("Content-Encoding", "base64")],
+        &[
+            ("Content-Type", "application/octet-stream"),
+            ("Content-Encoding", "base64"),
+        ],
         lines.as_bytes(),
     );
     put.is_empty(204);
@@ -548,36 +625,63 @@ fn clients_13_strings_are_stripped_on_post_and_not_on_put() {
     let path = member.create(&json!({"name": "\t n \n", "algorithm": " aes ",
         "payload": "\n  inner  blanks stay\n\n", "payload_content_type": " text/plain "}));
     let secret = member.call(&format!("GET {path}")).ok(200);
-    assert_eq!((&secret["name"], &secret["algorithm"]), (&json!("n"), &json!("aes")));
+    assert_eq!(
+        (&secret["name"], &secret["algorithm"]),
+        (&json!("n"), &json!("aes"))
+    );
     let payload = member.call(&format!("GET {path}/payload"));
     assert_eq!(payload.text(), "inner  blanks stay");
     let path = member.create(&json!({}));
-    member.put(&path, "text/plain", b"\n as it is \n").is_empty(204);
-    assert_eq!(member.call(&format!("GET {path}/payload")).text(), "\n as it is \n");
     member
-        .json(&format!("PUT {path}/metadata"), &json!({"metadata": {"k": " v "}}))
+        .put(&path, "text/plain", b"\n as it is \n")
+        .is_empty(204);
+    assert_eq!(
+        member.call(&format!("GET {path}/payload")).text(),
+        "\n as it is \n"
+    );
+    member
+        .json(
+            &format!("PUT {path}/metadata"),
+            &json!({"metadata": {"k": " v "}}),
+        )
         .ok(201);
-    assert_eq!(member.call(&format!("GET {path}/metadata/k")).ok(200)["value"], "v");
+    assert_eq!(
+        member.call(&format!("GET {path}/metadata/k")).ok(200)["value"],
+        "v"
+    );
 }
 
 #[test]
 fn clients_14_labels_are_not_checked_against_the_payload() {
     let (_server, member) = set_up();
     let pkcs12: Vec<u8> = (0..3000_u32).map(|n| n.to_le_bytes()[0] ^ 0x5a).collect();
-    for (algorithm, bit_length, mode) in [("aes", 256, "cbc"), ("nonsense", 1, "x"), ("rsa", 32_767, "")] {
+    for (algorithm, bit_length, mode) in [
+        ("aes", 256, "cbc"),
+        ("nonsense", 1, "x"),
+        ("rsa", 32_767, ""),
+    ] {
         let path = member.create(&json!({"secret_type": "opaque", "algorithm": algorithm,
             "bit_length": bit_length, "mode": mode, "payload": base64(&pkcs12),
             "payload_content_type": "application/octet-stream", "payload_content_encoding": "base64"}));
         let payload = member.accepting(&format!("GET {path}/payload"), "application/octet-stream");
         assert_eq!(payload.body, pkcs12);
-        assert_eq!(member.call(&format!("GET {path}")).ok(200)["bit_length"], bit_length);
+        assert_eq!(
+            member.call(&format!("GET {path}")).ok(200)["bit_length"],
+            bit_length
+        );
     }
 }
 
 #[test]
 fn clients_15_the_name_filter_is_like() {
     let (_server, member) = set_up();
-    for name in ["kube_ingress_ns_a", "kube_ingress_ns_b", "KUBE_other", "100%", "x"] {
+    for name in [
+        "kube_ingress_ns_a",
+        "kube_ingress_ns_b",
+        "KUBE_other",
+        "100%",
+        "x",
+    ] {
         member.create(&json!({"name": name}));
     }
     member.create(&json!({}));
@@ -593,7 +697,9 @@ fn clients_15_the_name_filter_is_like() {
         ("100%2525", 1),
         ("", 6),
     ] {
-        let list = member.call(&format!("GET /v1/secrets?name={filter}")).ok(200);
+        let list = member
+            .call(&format!("GET /v1/secrets?name={filter}"))
+            .ok(200);
         assert_eq!(list["total"], expected, "{filter}");
         assert_eq!(
             list["secrets"].as_array().unwrap().len(),
@@ -639,9 +745,10 @@ fn clients_17_legacy_decrypt() {
         assert_eq!(member.accepting(&line, accept).ok(200)["status"], "ACTIVE");
     }
     member.call(&line).ok(200);
-    member
-        .accepting(&line, "text/plain")
-        .is(406, "Secret retrieval issue seen - Wrong payload content-type.");
+    member.accepting(&line, "text/plain").is(
+        406,
+        "Secret retrieval issue seen - Wrong payload content-type.",
+    );
     let text = member.store("a text");
     let read = member.accepting(&format!("GET {text}"), "text/plain");
     assert_eq!(read.text(), "a text");

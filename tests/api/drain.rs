@@ -14,13 +14,23 @@ fn sigterm_lets_a_request_in_flight_finish() {
         ("X-Roles", "member"),
         ("Content-Type", "text/plain"),
     ];
-    let put = request_bytes(&format!("PUT {path}"), server.host(), &headers, &[b'z'; 8_000]);
+    let put = request_bytes(
+        &format!("PUT {path}"),
+        server.host(),
+        &headers,
+        &[b'z'; 8_000],
+    );
     let headers = [
         ("X-Project-Id", "p"),
         ("X-Roles", "member"),
         ("Content-Type", "application/json"),
     ];
-    let post = request_bytes("POST /v1/secrets", server.host(), &headers, b"{\"name\": \"late\"}");
+    let post = request_bytes(
+        "POST /v1/secrets",
+        server.host(),
+        &headers,
+        b"{\"name\": \"late\"}",
+    );
     let mut idle = server.connect();
     let mut slow = [(server.connect(), put), (server.connect(), post)];
     for (connection, request) in &mut slow {
@@ -47,7 +57,10 @@ fn sigterm_lets_a_request_in_flight_finish() {
 
     let server = launch.start();
     let member = server.member_of("p");
-    assert_eq!(member.call(&format!("GET {path}/payload")).body, [b'z'; 8_000]);
+    assert_eq!(
+        member.call(&format!("GET {path}/payload")).body,
+        [b'z'; 8_000]
+    );
     let late = path_of(created["secret_ref"].as_str().unwrap()).to_owned();
     assert_eq!(member.call(&format!("GET {late}")).ok(200)["name"], "late");
 }
@@ -64,7 +77,9 @@ fn sigint_ends_it_too() {
 fn what_was_acknowledged_outlives_a_kill() {
     let server = Server::new("noauth");
     let member = server.member_of("p");
-    let paths: Vec<String> = (0..50).map(|n| member.store(&format!("payload {n}"))).collect();
+    let paths: Vec<String> = (0..50)
+        .map(|n| member.store(&format!("payload {n}")))
+        .collect();
     let server = server.kill().start();
     let member = server.member_of("p");
     for (n, path) in paths.iter().enumerate() {

@@ -9,11 +9,16 @@ use crate::support::{Authority, Caller, Launch, PATIENCE, Server, is_trusted, pa
 fn a_unix_socket_serves_the_api() {
     let launch = Launch::new("tokens");
     let socket = launch.folder().join("api.sock");
-    let server = launch.listen(&[&format!("unix:{}", socket.display())]).start();
+    let server = launch
+        .listen(&[&format!("unix:{}", socket.display())])
+        .start();
     let token = server.launch().first_token();
     let caller = Caller::unix(&socket).with("X-Auth-Token", &token);
     let path = caller.store("over a socket");
-    assert_eq!(caller.call(&format!("GET {path}/payload")).text(), "over a socket");
+    assert_eq!(
+        caller.call(&format!("GET {path}/payload")).text(),
+        "over a socket"
+    );
     let shown = caller.call(&format!("GET {path}")).ok(200);
     assert_eq!(shown["secret_ref"], format!("http://localhost{path}"));
     assert_eq!(Caller::unix(&socket).call("GET /v1/secrets").status, 401);
@@ -22,7 +27,10 @@ fn a_unix_socket_serves_the_api() {
     // One that a killed server left behind is no hindrance.
     let server = launch.start().kill().start();
     let caller = Caller::unix(&socket).with("X-Auth-Token", &token);
-    assert_eq!(caller.call(&format!("GET {path}/payload")).text(), "over a socket");
+    assert_eq!(
+        caller.call(&format!("GET {path}/payload")).text(),
+        "over a socket"
+    );
     drop(server);
 }
 
@@ -30,7 +38,10 @@ fn a_unix_socket_serves_the_api() {
 fn over_tls() -> (Server, Authority) {
     let authority = Authority::new();
     let launch = Launch::new("tokens");
-    let (cert, key) = (launch.folder().join("cert.pem"), launch.folder().join("key.pem"));
+    let (cert, key) = (
+        launch.folder().join("cert.pem"),
+        launch.folder().join("key.pem"),
+    );
     authority.issue(&cert, &key);
     let launch = launch
         .env("DONJON_TLS__CERT", cert.display().to_string())
@@ -52,7 +63,10 @@ fn tls_serves_https_and_references_say_so() {
     let caller = nobody.with("X-Auth-Token", &server.launch().first_token());
     let created = caller.json("POST /v1/secrets", &json!({}));
     let reference = created.ok(201)["secret_ref"].as_str().unwrap().to_owned();
-    assert!(reference.starts_with(&format!("{base}/v1/secrets/")), "{reference}");
+    assert!(
+        reference.starts_with(&format!("{base}/v1/secrets/")),
+        "{reference}"
+    );
     assert_eq!(created.header("location"), Some(reference.clone()));
     let path = path_of(&reference);
     let large = vec![b'x'; 20_000];
@@ -97,7 +111,9 @@ fn sighup_takes_a_new_certificate_without_dropping_anybody() {
     std::fs::write(folder.join("cert.pem"), "no certificate").unwrap();
     let reloads = server.process().log().matches('\n').count();
     server.process().signal(Signal::HUP);
-    server.process().wait_for_log(|log| (log.matches('\n').count() > reloads).then_some(()));
+    server
+        .process()
+        .wait_for_log(|log| (log.matches('\n').count() > reloads).then_some(()));
     Caller::tls(server.host(), &config).call("GET /").ok(300);
 }
 

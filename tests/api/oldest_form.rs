@@ -64,7 +64,9 @@ fn the_example_byte_for_byte() {
     let put = connection.read(false);
     assert_eq!(put.head.lines().next(), Some("HTTP/1.1 200 OK"));
     assert_eq!(put.header("content-length").as_deref(), Some("0"));
-    assert!(is_request_id(&put.header("x-openstack-request-id").unwrap()));
+    assert!(is_request_id(
+        &put.header("x-openstack-request-id").unwrap()
+    ));
     assert_eq!(put.header("transfer-encoding"), None);
     assert_eq!(put.body, b"");
 
@@ -145,7 +147,10 @@ fn the_example_by_curl() {
         let shown = String::from_utf8(output.stdout).unwrap();
         let lower = shown.to_lowercase();
         assert!(lower.contains("http/1.1 200 ok\r\n"), "{name}: {shown}");
-        assert!(lower.contains("\r\ncontent-length: 0\r\n"), "{name}: {shown}");
+        assert!(
+            lower.contains("\r\ncontent-length: 0\r\n"),
+            "{name}: {shown}"
+        );
         assert!(
             lower.contains("\r\nx-openstack-request-id: req-"),
             "{name}: {shown}"
@@ -237,14 +242,22 @@ fn put_400_for_a_content_type_without_plugin() {
         let path = bare(&caller);
         for (headers, shown) in [
             (&[("Content-Type", "image/png")][..], "image/png"),
-            (&[("Content-Type", "application/pkcs8")][..], "application/pkcs8"),
-            (&[("Content-Type", "application/json")][..], "application/json"),
+            (
+                &[("Content-Type", "application/pkcs8")][..],
+                "application/pkcs8",
+            ),
+            (
+                &[("Content-Type", "application/json")][..],
+                "application/json",
+            ),
             (&[][..], ""),
         ] {
-            caller.send(&format!("PUT {path}"), headers, b"{\"payload\": \"x\"}").is(
-                400,
-                &format!("Secret update issue seen - content-type of '{shown}' not supported."),
-            );
+            caller
+                .send(&format!("PUT {path}"), headers, b"{\"payload\": \"x\"}")
+                .is(
+                    400,
+                    &format!("Secret update issue seen - content-type of '{shown}' not supported."),
+                );
         }
         caller.send(
             &format!("PUT {path}"),
@@ -346,7 +359,9 @@ fn put_413_beyond_10000_bytes() {
             "Secret update issue seen - Provided information too large to process.",
         );
         assert_is_bare(&caller, &path);
-        caller.put(&path, "text/plain", &[b'x'; 10_000]).is_empty(200);
+        caller
+            .put(&path, "text/plain", &[b'x'; 10_000])
+            .is_empty(200);
     }
 }
 
@@ -359,7 +374,9 @@ fn the_payload_of_today_s_form_may_be_twice_as_long() {
     member
         .put(&today, "text/plain", &[b'x'; 20_000])
         .is_empty(204);
-    let read = server.nobody().accepting(&format!("GET {path}"), "text/plain");
+    let read = server
+        .nobody()
+        .accepting(&format!("GET {path}"), "text/plain");
     assert_eq!(read.body.len(), 20_000);
 }
 
@@ -388,7 +405,9 @@ fn what_post_answers() {
         for empty in ["", " \t"] {
             post(&text(empty)).is(
                 400,
-                &format!("{SCHEMA}If 'payload' specified, must be non empty. Invalid property: 'payload'"),
+                &format!(
+                    "{SCHEMA}If 'payload' specified, must be non empty. Invalid property: 'payload'"
+                ),
             );
         }
         post(&json!({"payload": "v"})).is(
@@ -406,9 +425,10 @@ fn what_post_answers() {
         post(&text(&"x".repeat(10_000))).ok(201);
         post(&text(&"x".repeat(10_001))).is(413, "Provided information too large to process");
         post(&json!({"name": "x".repeat(25_001)})).is(400, "Malformed JSON");
-        caller
-            .send("POST /v1/12345/secrets", &[], b"{}")
-            .is(415, "Unexpected content type. Expected content types are: ['application/json']");
+        caller.send("POST /v1/12345/secrets", &[], b"{}").is(
+            415,
+            "Unexpected content type. Expected content types are: ['application/json']",
+        );
     }
 }
 
@@ -419,7 +439,10 @@ fn what_get_answers() {
     for (_server, caller) in both_modes() {
         let path = bare(&caller);
         let line = format!("GET {path}");
-        for metadata in [caller.call(&line), caller.accepting(&line, "application/json")] {
+        for metadata in [
+            caller.call(&line),
+            caller.accepting(&line, "application/json"),
+        ] {
             assert_eq!(metadata.ok(200)["status"], "ACTIVE");
         }
         for accept in ["text/plain", "application/octet-stream"] {
@@ -437,11 +460,14 @@ fn what_get_answers() {
             Some("application/octet-stream")
         );
         for accept in ["text/plain", "text/html", "application/json; charset=utf-8"] {
-            caller
-                .accepting(&line, accept)
-                .is(406, "Secret retrieval issue seen - Wrong payload content-type.");
+            caller.accepting(&line, accept).is(
+                406,
+                "Secret retrieval issue seen - Wrong payload content-type.",
+            );
         }
-        caller.call(&format!("GET {UNKNOWN}")).is(404, "Secret not found.");
+        caller
+            .call(&format!("GET {UNKNOWN}"))
+            .is(404, "Secret not found.");
     }
 }
 
@@ -450,10 +476,24 @@ fn the_metadata_has_today_s_fields_and_the_id_for_a_name() {
     for (server, caller) in both_modes() {
         let path = bare(&caller);
         let secret = caller.call(&format!("GET {path}")).ok(200);
-        let keys: Vec<&str> = secret.as_object().unwrap().keys().map(String::as_str).collect();
+        let keys: Vec<&str> = secret
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut expected = vec![
-            "algorithm", "bit_length", "created", "creator_id", "expiration", "mode", "name",
-            "secret_ref", "secret_type", "status", "updated",
+            "algorithm",
+            "bit_length",
+            "created",
+            "creator_id",
+            "expiration",
+            "mode",
+            "name",
+            "secret_ref",
+            "secret_type",
+            "status",
+            "updated",
         ];
         expected.sort_unstable();
         assert_eq!(keys, expected);
@@ -473,7 +513,9 @@ fn lists_keep_the_form() {
     for (server, caller) in both_modes() {
         let paths: Vec<String> = (0..3).map(|_| bare(&caller)).collect();
         let base = server.base();
-        let list = caller.call("GET /v1/12345/secrets?limit=1&offset=1").ok(200);
+        let list = caller
+            .call("GET /v1/12345/secrets?limit=1&offset=1")
+            .ok(200);
         assert_eq!(list["total"], 3);
         assert_eq!(
             list["next"],
@@ -506,7 +548,9 @@ fn what_delete_answers() {
         caller
             .call(&format!("DELETE {path}"))
             .is(404, "Secret not found.");
-        caller.call(&format!("GET {path}")).is(404, "Secret not found.");
+        caller
+            .call(&format!("GET {path}"))
+            .is(404, "Secret not found.");
         caller
             .call(&format!("DELETE {UNKNOWN}"))
             .is(404, "Secret not found.");
@@ -519,8 +563,12 @@ fn what_delete_answers() {
 #[track_caller]
 fn check_refused(caller: &Caller, path: &str) {
     caller.call("GET /v1/12345/secrets").is(404, "");
-    caller.json("POST /v1/12345/secrets", &json!({})).is(404, "");
-    caller.call(&format!("GET {path}")).is(404, "Secret not found.");
+    caller
+        .json("POST /v1/12345/secrets", &json!({}))
+        .is(404, "");
+    caller
+        .call(&format!("GET {path}"))
+        .is(404, "Secret not found.");
     caller
         .accepting(&format!("GET {path}"), "text/plain")
         .is(404, "Secret not found.");
@@ -575,7 +623,10 @@ fn in_tokens_mode_another_tenant_than_the_token_s_is_404() {
 fn in_tokens_mode_nobody_gets_in_without_a_token() {
     let server = Server::new("tokens");
     let path = bare(&server.caller("12345", "user", &["member"]));
-    for nobody in [server.nobody(), server.nobody().with("X-Project-Id", "12345")] {
+    for nobody in [
+        server.nobody(),
+        server.nobody().with("X-Project-Id", "12345"),
+    ] {
         for answer in [
             nobody.call("GET /v1/12345/secrets"),
             nobody.json("POST /v1/12345/secrets", &json!({})),
@@ -593,12 +644,21 @@ fn what_came_later_is_not_below_a_tenant() {
     for (_server, caller) in both_modes() {
         let path = bare(&caller);
         caller.put(&path, "text/plain", b"x").is_empty(200);
-        for below in ["payload", "metadata", "consumers", "acl", "metadata/k", "nothing"] {
+        for below in [
+            "payload",
+            "metadata",
+            "consumers",
+            "acl",
+            "metadata/k",
+            "nothing",
+        ] {
             let answer = caller.call(&format!("GET {path}/{below}"));
             assert_eq!(answer.status, 404, "{below}: {}", answer.text());
         }
         for nothing in ["/v1/12345/orders", "/v1/12345/acl", "/v1/12345"] {
-            let answer = caller.with("X-Project-Id", "12345").call(&format!("GET {nothing}"));
+            let answer = caller
+                .with("X-Project-Id", "12345")
+                .call(&format!("GET {nothing}"));
             assert_eq!(answer.status, 404, "{nothing}: {}", answer.text());
         }
     }
@@ -607,7 +667,14 @@ fn what_came_later_is_not_below_a_tenant() {
 #[test]
 fn a_name_of_today_s_resources_is_no_tenant() {
     let server = Server::new("noauth");
-    for name in ["secrets", "containers", "orders", "quotas", "project-quotas", "secret-stores"] {
+    for name in [
+        "secrets",
+        "containers",
+        "orders",
+        "quotas",
+        "project-quotas",
+        "secret-stores",
+    ] {
         let answer = server
             .member_of(name)
             .json(&format!("POST /v1/{name}/secrets"), &json!({}));

@@ -33,7 +33,10 @@ fn an_expired_secret_is_gone_for_everybody() {
     let before = total(&member).as_u64().unwrap();
     assert_eq!(member.call(&format!("GET {path}/payload")).text(), "x");
     member
-        .json(&format!("PUT {path}/metadata"), &json!({"metadata": {"k": "v"}}))
+        .json(
+            &format!("PUT {path}/metadata"),
+            &json!({"metadata": {"k": "v"}}),
+        )
         .ok(201);
     until("it expires", PATIENCE, || {
         let status = member.call(&format!("GET {path}")).status;
@@ -41,26 +44,34 @@ fn an_expired_secret_is_gone_for_everybody() {
     });
     let consumer = json!({"service": "s", "resource_type": "t", "resource_id": "r"});
     for caller in [&member, &admin] {
-        for below in ["", "/payload", "/metadata", "/metadata/k", "/acl", "/consumers"] {
+        for below in [
+            "",
+            "/payload",
+            "/metadata",
+            "/metadata/k",
+            "/acl",
+            "/consumers",
+        ] {
             caller
                 .call(&format!("GET {path}{below}"))
                 .is(404, "Secret not found.");
         }
-        caller.put(&path, "text/plain", b"x").is(404, "Secret not found.");
+        caller
+            .put(&path, "text/plain", b"x")
+            .is(404, "Secret not found.");
         caller
             .json(&format!("POST {path}/consumers"), &consumer)
             .is(404, "Secret not found.");
         caller
             .json(&format!("PUT {path}/acl"), &json!({"read": {}}))
             .is(404, "Secret not found.");
-        caller.call(&format!("DELETE {path}")).is(404, "Secret not found.");
+        caller
+            .call(&format!("DELETE {path}"))
+            .is(404, "Secret not found.");
     }
     let list = member.call("GET /v1/secrets?limit=100").ok(200);
     assert_eq!(list["total"], before - 1);
-    assert_eq!(
-        list["secrets"].as_array().unwrap().len() as u64,
-        before - 1
-    );
+    assert_eq!(list["secrets"].as_array().unwrap().len() as u64, before - 1);
     for filter in ["name=short-lived", "expiration=gt:2000-01-01"] {
         let list = member.call(&format!("GET /v1/secrets?{filter}")).ok(200);
         assert_eq!(list, json!({"secrets": [], "total": 0}), "{filter}");
@@ -68,7 +79,9 @@ fn an_expired_secret_is_gone_for_everybody() {
     // A restart does not bring it back.
     let server = server.restart();
     let member = server.member_of("p");
-    member.call(&format!("GET {path}")).is(404, "Secret not found.");
+    member
+        .call(&format!("GET {path}"))
+        .is(404, "Secret not found.");
     assert_eq!(total(&member), before - 1);
     member.call(&format!("GET {kept}")).ok(200);
 }

@@ -1,7 +1,7 @@
 //! The life of secrets, at random: sequences of requests by several callers, each answer foretold by a small model.
 //!
-//! `DONJON_SEED=N` begins elsewhere than the default; the seed is printed. A sequence that fails is shrunk and kept in
-//! `proptest-regressions`, and tried first from then on.
+//! `LIFE_CYCLE_SEED=N` begins elsewhere than the default, and `LIFE_CYCLE_CASES=N` goes on for longer; the seed is
+//! printed. A sequence that fails is shrunk and kept in `proptest-regressions`, and tried first from then on.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,7 +22,11 @@ mod play;
 )]
 mod support;
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Debug,
+    str::FromStr,
+};
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
 
@@ -57,7 +61,7 @@ fn every_answer_is_foretold() {
 fn restarts_and_kills_change_nothing() {
     let server = RefCell::new(Some(Server::new("noauth")));
     let case = Cell::new(0);
-    let mut runner = runner(16, regressions!("restarts.txt"));
+    let mut runner = runner(64, regressions!("restarts.txt"));
     let strategy = (actions::steps(10..60), actions::interruptions());
     let ran = runner.run(&strategy, |(steps, interruptions)| {
         case.set(case.get() + 1);
@@ -77,8 +81,9 @@ fn restarts_and_kills_change_nothing() {
 }
 
 fn runner(cases: u32, regressions: &'static str) -> TestRunner {
-    let seed = std::env::var("DONJON_SEED").map_or(SEED, |seed| seed.parse().unwrap());
-    eprintln!("{cases} cases with DONJON_SEED={seed}");
+    let seed = number("LIFE_CYCLE_SEED").unwrap_or(SEED);
+    let cases = number("LIFE_CYCLE_CASES").unwrap_or(cases);
+    eprintln!("{cases} cases with LIFE_CYCLE_SEED={seed}");
     TestRunner::new(Config {
         cases,
         rng_seed: RngSeed::Fixed(seed),
@@ -86,6 +91,11 @@ fn runner(cases: u32, regressions: &'static str) -> TestRunner {
         max_shrink_iters: 1_000,
         ..Config::default()
     })
+}
+
+fn number<T: FromStr<Err: Debug>>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap())
 }
 
 const SEED: u64 = 20_261_124;

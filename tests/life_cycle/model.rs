@@ -98,7 +98,9 @@ impl Secret {
     }
 
     pub(crate) fn names(&self, who: Who) -> bool {
-        self.acl.as_ref().is_some_and(|acl| acl.users.contains(&who))
+        self.acl
+            .as_ref()
+            .is_some_and(|acl| acl.users.contains(&who))
     }
 
     pub(crate) fn allows(&self, rule: Rule, who: Who) -> bool {
@@ -121,7 +123,11 @@ impl Secret {
     }
 
     /// Compares with the JSON of a secret; learns the times in it.
-    pub(crate) fn check(&mut self, shown: &Value, has_consumers: bool) -> Result<(), TestCaseError> {
+    pub(crate) fn check(
+        &mut self,
+        shown: &Value,
+        has_consumers: bool,
+    ) -> Result<(), TestCaseError> {
         let mut expected = self.fixed.clone();
         if has_consumers {
             let consumers = self.consumers.iter().map(|(n, _)| consumer(*n)).collect();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -20,7 +21,11 @@ const COUNT: usize = 1_000;
 fn canaries() -> Vec<String> {
     let mut rng = Rng(0x00d0_1105);
     let printable: Vec<char> = (b'!'..=b'~').map(char::from).collect();
-    let mut text = || (0..32).map(|_| printable[rng.below(printable.len())]).collect();
+    let mut text = || {
+        (0..32)
+            .map(|_| printable[rng.below(printable.len())])
+            .collect()
+    };
     (0..COUNT).map(|_| text()).collect()
 }
 
@@ -35,10 +40,18 @@ fn store(caller: &Caller, number: usize, canary: &str) -> String {
     let put = format!("PUT {path}");
     let octets = ("Content-Type", "application/octet-stream");
     match number % 8 {
-        2 | 6 => caller.put(&path, "text/plain", canary.as_bytes()).is_empty(204),
-        3 => caller.send(&put, &[octets], canary.as_bytes()).is_empty(204),
+        2 | 6 => caller
+            .put(&path, "text/plain", canary.as_bytes())
+            .is_empty(204),
+        3 => caller
+            .send(&put, &[octets], canary.as_bytes())
+            .is_empty(204),
         7 => caller
-            .send(&put, &[octets, ("Content-Encoding", "base64")], base64(canary.as_bytes()).as_bytes())
+            .send(
+                &put,
+                &[octets, ("Content-Encoding", "base64")],
+                base64(canary.as_bytes()).as_bytes(),
+            )
             .is_empty(204),
         _ => {}
     }
@@ -49,18 +62,45 @@ fn store(caller: &Caller, number: usize, canary: &str) -> String {
 fn send_in_vain(caller: &Caller, stored: &str, canary: &str) {
     let post = |body: serde_json::Value| caller.json("POST /v1/secrets", &body).status;
     assert_eq!(post(json!({"payload": canary})), 400);
-    assert_eq!(post(json!({"payload": canary, "payload_content_type": "image/png"})), 400);
-    assert_eq!(post(json!({"payload": [canary], "payload_content_type": "text/plain"})), 400);
+    assert_eq!(
+        post(json!({"payload": canary, "payload_content_type": "image/png"})),
+        400
+    );
+    assert_eq!(
+        post(json!({"payload": [canary], "payload_content_type": "text/plain"})),
+        400
+    );
     let large = canary.repeat(700);
-    assert_eq!(post(json!({"payload": large, "payload_content_type": "text/plain"})), 413);
-    assert_eq!(post(json!({"payload": large.repeat(2), "payload_content_type": "text/plain"})), 400);
+    assert_eq!(
+        post(json!({"payload": large, "payload_content_type": "text/plain"})),
+        413
+    );
+    assert_eq!(
+        post(json!({"payload": large.repeat(2), "payload_content_type": "text/plain"})),
+        400
+    );
     let json = ("Content-Type", "application/json");
     let broken = format!("{{\"payload\": \"{}", canary.escape_default());
-    assert_eq!(caller.send("POST /v1/secrets", &[json], broken.as_bytes()).status, 400);
-    assert_eq!(caller.put(stored, "text/plain", canary.as_bytes()).status, 409);
-    assert_eq!(caller.put(stored, "image/png", canary.as_bytes()).status, 415);
-    assert_eq!(caller.put("/v1/secrets/x", "text/plain", canary.as_bytes()).status, 404);
-    assert_eq!(caller.with("X-Auth-Token", canary).call("GET /v1").status, 401);
+    assert_eq!(
+        caller
+            .send("POST /v1/secrets", &[json], broken.as_bytes())
+            .status,
+        400
+    );
+    assert_eq!(
+        caller.put(stored, "text/plain", canary.as_bytes()).status,
+        409
+    );
+    assert_eq!(
+        caller.put(stored, "image/png", canary.as_bytes()).status,
+        415
+    );
+    assert_eq!(
+        caller
+            .put("/v1/secrets/x", "text/plain", canary.as_bytes())
+            .status,
+        404
+    );
 }
 
 #[test]
@@ -78,12 +118,18 @@ fn no_payload_no_token_and_no_key_is_found() {
     let mut paths = Vec::new();
     for (number, canary) in canaries.iter().enumerate() {
         paths.push(store(&caller, number, canary));
-        if number % 100 == 99 {
-            assert_eq!(needles.in_launch(launch), Default::default(), "while storing");
+        if number % 250 == 249 {
+            assert_eq!(
+                needles.in_launch(launch),
+                Default::default(),
+                "while storing"
+            );
         }
     }
     for (path, canary) in paths.iter().zip(&canaries).step_by(100) {
         send_in_vain(&caller, path, canary);
+        let stranger = server.holder(canary);
+        assert_eq!(stranger.call("GET /v1").status, 401);
     }
     for (path, canary) in paths.iter().zip(&canaries) {
         assert_eq!(caller.call(&format!("GET {path}/payload")).text(), *canary);
@@ -103,7 +149,10 @@ fn no_payload_no_token_and_no_key_is_found() {
     check(&launch, "after a clean stop");
     let server = launch.start();
     let caller = server.holder(&other);
-    assert_eq!(caller.call(&format!("GET {}/payload", paths[0])).text(), canaries[0]);
+    assert_eq!(
+        caller.call(&format!("GET {}/payload", paths[0])).text(),
+        canaries[0]
+    );
     check(server.launch(), "after a restart");
     for path in &paths {
         caller.call(&format!("DELETE {path}")).is_empty(204);
@@ -114,20 +163,21 @@ fn no_payload_no_token_and_no_key_is_found() {
 
 /// The root key and the first token are in their files and nowhere else, another token is nowhere.
 fn check_keys(launch: &Launch, first: &str, other: &str, when: &str) {
-    let root_key = std::fs::read_to_string(launch.data_dir().join("root.key")).unwrap();
-    let root_key = root_key.trim();
-    let files = |needle: &str| -> Vec<PathBuf> {
-        let found = Needles::in_all_forms(&[needle]).in_launch(launch);
-        found.into_keys().collect()
-    };
-    let own = |name: &str| vec![PathBuf::from(name)];
-    assert_eq!(files(first), own("first-token"), "{when}");
-    assert_eq!(files(other), Vec::<PathBuf>::new(), "{when}");
-    assert_eq!(files(root_key), own("root.key"), "{when}");
-    let raw = Base64::decode_vec(root_key).unwrap();
+    let root_key = fs::read_to_string(launch.data_dir().join("root.key")).unwrap();
+    let raw = Base64::decode_vec(root_key.trim()).unwrap();
     assert_eq!(raw.len(), 32);
-    let found = Needles::in_all_forms(&[raw]).in_launch(launch);
-    assert_eq!(found.into_keys().collect::<Vec<_>>(), own("root.key"), "{when}");
+    let keys = [
+        first.as_bytes(),
+        other.as_bytes(),
+        root_key.trim().as_bytes(),
+        &raw,
+    ];
+    let expected = [
+        (PathBuf::from("first-token"), BTreeSet::from([0])),
+        (PathBuf::from("root.key"), BTreeSet::from([2, 3])),
+    ];
+    let found = Needles::in_all_forms(&keys).in_launch(launch);
+    assert_eq!(found, expected.into(), "{when}");
 }
 
 /// The control: the same search finds every payload of a build that does not seal.
@@ -148,7 +198,7 @@ fn a_build_that_does_not_seal_is_found_out() {
     assert_eq!(found(server.launch()), all, "before the checkpoint");
     let launch = server.stop();
     assert_eq!(found(&launch), all, "after the checkpoint");
-    let database = needles.in_bytes(&std::fs::read(launch.database()).unwrap());
+    let database = needles.in_bytes(&fs::read(launch.database()).unwrap());
     assert_eq!(database, all);
     // A build that seals reads none of it.
     let server = launch.binary(env!("CARGO_BIN_EXE_donjon").into()).start();
@@ -158,10 +208,10 @@ fn a_build_that_does_not_seal_is_found_out() {
     assert_eq!(caller.call(&format!("GET {path}/payload")).status, 500);
 }
 
-/// The program without sealing: the one that `DONJON_UNSEALED_BIN` names, or else built here. It lies in a folder of
+/// The program without sealing: the one that `UNSEALED_DONJON` names, or else built here. It lies in a folder of
 /// its own, and what both builds have in common is not compiled again.
 fn unsealed() -> PathBuf {
-    if let Some(binary) = std::env::var_os("DONJON_UNSEALED_BIN") {
+    if let Some(binary) = std::env::var_os("UNSEALED_DONJON") {
         return binary.into();
     }
     let sealed = Path::new(env!("CARGO_BIN_EXE_donjon"));

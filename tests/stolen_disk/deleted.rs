@@ -32,7 +32,9 @@ fn envelopes(database: &Path) -> BTreeSet<Vec<u8>> {
         .map(Result::unwrap)
         .collect();
     for table in tables {
-        let mut all = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let mut all = connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
         let columns = all.column_count();
         let mut rows = all.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
@@ -90,14 +92,19 @@ fn ciphertext_of_deleted_secrets_is_gone_within_a_minute() {
     assert!(kept_envelopes.len() > sizes.len(), "and a key at least");
     let server = launch.start();
     let member = server.member_of("p");
-    let doomed: Vec<String> = (0..100).map(|n| store(&member, sizes[n % sizes.len()])).collect();
+    let doomed: Vec<String> = (0..100)
+        .map(|n| store(&member, sizes[n % sizes.len()]))
+        .collect();
     let launch = server.stop();
     let mut doomed_envelopes = envelopes(&launch.database());
     doomed_envelopes.retain(|envelope| !kept_envelopes.contains(envelope));
     assert_eq!(doomed_envelopes.len(), doomed.len());
     let doomed_pieces = Needles::raw(&pieces(&doomed_envelopes));
     let kept_pieces = Needles::raw(&pieces(&kept_envelopes));
-    assert!(is_in_files(&doomed_pieces, &launch), "they are found while they are there");
+    assert!(
+        is_in_files(&doomed_pieces, &launch),
+        "they are found while they are there"
+    );
 
     let server = launch.start();
     let member = server.member_of("p");
@@ -109,7 +116,10 @@ fn ciphertext_of_deleted_secrets_is_gone_within_a_minute() {
         member.call(&format!("GET {}/payload", kept[0]));
         (!is_in_files(&doomed_pieces, server.launch())).then_some(())
     });
-    assert!(is_in_files(&kept_pieces, server.launch()), "the others are still there");
+    assert!(
+        is_in_files(&kept_pieces, server.launch()),
+        "the others are still there"
+    );
     for (path, size) in kept.iter().zip(sizes) {
         assert_eq!(member.call(&format!("GET {path}/payload")).body.len(), size);
     }

@@ -127,9 +127,14 @@ impl House {
         // What is broken can be deleted, and its project goes on.
         for number in broken {
             let caller = caller(*number);
-            caller.call(&format!("DELETE {}", paths[*number])).is_empty(204);
+            caller
+                .call(&format!("DELETE {}", paths[*number]))
+                .is_empty(204);
             let new = caller.store("a new one");
-            assert_eq!(caller.call(&format!("GET {new}/payload")).text(), "a new one");
+            assert_eq!(
+                caller.call(&format!("GET {new}/payload")).text(),
+                "a new one"
+            );
         }
         server.stop();
     }
@@ -240,5 +245,8 @@ fn a_key_does_not_serve_another_project() {
     // Others go on.
     let other = server.member_of("r");
     let path = other.store("another project");
-    assert_eq!(other.call(&format!("GET {path}/payload")).text(), "another project");
+    assert_eq!(
+        other.call(&format!("GET {path}/payload")).text(),
+        "another project"
+    );
 }

@@ -37,7 +37,11 @@ fn a_wrong_root_key_is_named_with_the_right_one() {
     assert!(!log.contains("listening on"), "{log}");
     let (status, log) = two.start_in_vain();
     assert_eq!(status.code(), Some(3), "{log}");
-    assert_eq!(ids(&log), (found, expected), "the same ids, the other way round");
+    assert_eq!(
+        ids(&log),
+        (found, expected),
+        "the same ids, the other way round"
+    );
     // Nothing was spoilt: with its own key it goes on.
     fs::write(key(&one), &key_of_one).unwrap();
     let server = one.start();
@@ -90,7 +94,8 @@ fn only_the_owner_can_read_what_the_server_makes() {
     let server = Server::new("tokens");
     server.holder(&server.launch().first_token()).store("hush");
     let data_dir = server.launch().data_dir();
-    let mode = |path: &std::path::Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data_dir), 0o700);
     let mut names = Vec::new();
     for entry in fs::read_dir(&data_dir).unwrap() {
@@ -100,7 +105,14 @@ fn only_the_owner_can_read_what_the_server_makes() {
         let is_socket = entry.file_type().unwrap().is_socket();
         assert_eq!(is_socket, entry.file_name() == "admin.sock");
     }
-    for name in ["donjon.db", "root.key", "first-token", "donjon.lock", "admin.sock", "ballast"] {
+    for name in [
+        "donjon.db",
+        "root.key",
+        "first-token",
+        "donjon.lock",
+        "admin.sock",
+        "ballast",
+    ] {
         assert!(names.contains(&name.to_owned()), "{name} not in {names:?}");
     }
 }

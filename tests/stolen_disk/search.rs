@@ -17,6 +17,8 @@ pub(crate) struct Needles {
     begins: Vec<bool>,
 }
 
+const ZEROS: [u8; 1024] = [0; 1024];
+
 /// Names of files, each with the numbers of what was found there.
 pub(crate) type Found = BTreeMap<PathBuf, BTreeSet<usize>>;
 
@@ -44,8 +46,13 @@ impl Needles {
         };
         for (form, number) in forms {
             let start: [u8; 8] = form[..8].try_into().unwrap();
+            assert_ne!(start, [0; 8]);
             needles.begins[usize::from(u16::from_le_bytes([start[0], start[1]]))] = true;
-            needles.by_start.entry(start).or_default().push((form, number));
+            needles
+                .by_start
+                .entry(start)
+                .or_default()
+                .push((form, number));
         }
         needles
     }
@@ -53,19 +60,31 @@ impl Needles {
     /// Numbers of the texts that are there in some form.
     pub(crate) fn in_bytes(&self, haystack: &[u8]) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
-        for at in 0..haystack.len().saturating_sub(7) {
-            let start = &haystack[at..at + 8];
-            if !self.begins[usize::from(u16::from_le_bytes([start[0], start[1]]))] {
+        let mut at = 0;
+        while at + 8 <= haystack.len() {
+            // No form begins with eight zeros, and files are full of them.
+            if haystack[at..].starts_with(&ZEROS) {
+                at += ZEROS.len() - 7;
                 continue;
             }
-            let candidates = self.by_start.get(start).into_iter().flatten();
-            for (form, number) in candidates {
-                if haystack[at..].starts_with(form) {
-                    found.insert(*number);
-                }
+            let block_end = (at + ZEROS.len()).min(haystack.len() - 7);
+            for start in at..block_end {
+                self.at(&haystack[start..], &mut found);
             }
+            at = block_end;
         }
         found
+    }
+
+    fn at(&self, haystack: &[u8], found: &mut BTreeSet<usize>) {
+        if !self.begins[usize::from(u16::from_le_bytes([haystack[0], haystack[1]]))] {
+            return;
+        }
+        for (form, number) in self.by_start.get(&haystack[..8]).into_iter().flatten() {
+            if haystack.starts_with(form) {
+                found.insert(*number);
+            }
+        }
     }
 
     /// Looks through everything that a launch leaves on the disk: each file of the data folder, and what the
@@ -98,7 +117,11 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// Raw, hexadecimal in both letter cases, and what base64 makes of it wherever it begins in a longer text.
 fn forms(text: &[u8]) -> BTreeSet<Vec<u8>> {
-    let mut forms = BTreeSet::from([text.to_vec(), hex(text).into(), hex(text).to_uppercase().into()]);
+    let mut forms = BTreeSet::from([
+        text.to_vec(),
+        hex(text).into(),
+        hex(text).to_uppercase().into(),
+    ]);
     for skipped in 0..3 {
         // Groups of three bytes that are whole wherever the text stands; their neighbours do not show in them.
         let whole = text[skipped..].chunks_exact(3).flatten().copied();
@@ -111,7 +134,10 @@ fn forms(text: &[u8]) -> BTreeSet<Vec<u8>> {
 
 #[test]
 fn every_form_is_found_wherever_it_stands() {
-    let texts = ["canary~with!32?printable@letters", "another*canary/of+the=same_size."];
+    let texts = [
+        "canary~with!32?printable@letters",
+        "another*canary/of+the=same_size.",
+    ];
     let needles = Needles::in_all_forms(&texts);
     for (number, text) in texts.iter().enumerate() {
         for before in 0..7 {
@@ -121,7 +147,9 @@ fn every_form_is_found_wherever_it_stands() {
                 hex(longer.as_bytes()),
                 hex(longer.as_bytes()).to_uppercase(),
                 base64(longer.as_bytes()),
-                base64(longer.as_bytes()).replace('+', "-").replace('/', "_"),
+                base64(longer.as_bytes())
+                    .replace('+', "-")
+                    .replace('/', "_"),
             ] {
                 assert_eq!(
                     needles.in_bytes(form.as_bytes()),
@@ -130,7 +158,9 @@ fn every_form_is_found_wherever_it_stands() {
                 );
             }
         }
-        // Not as a whole is not.
+        let far = [&[0; 5000], text.as_bytes(), &[0; 5000], text.as_bytes()].concat();
+        assert_eq!(needles.in_bytes(&far), BTreeSet::from([number]));
+        // A part of it is not it.
         assert_eq!(needles.in_bytes(&text.as_bytes()[..31]), BTreeSet::new());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -41,11 +41,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stderr = child.stderr.take().unwrap();
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .unwrap();
+        let file = File::options().create(true).append(true).open(log).unwrap();
         let log = Arc::new(Log::default());
         let shared = Arc::clone(&log);
         // Ends with the process, which closes its end of the pipe.
@@ -66,7 +62,7 @@ impl Process {
     /// # Panics
     /// If the program ends, or much time passes, before that.
     pub(crate) fn wait_for_log<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
-        let mut seen = self.log.seen.lock().unwrap();
+        let mut seen = self.log.seen();
         loop {
             if let Some(found) = find(&seen.text) {
                 return found;
@@ -83,7 +79,7 @@ impl Process {
     /// # Panics
     /// If it does not end soon.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let seen = self.log.seen.lock().unwrap();
+        let seen = self.log.seen();
         let (seen, waited) = self
             .log
             .changed
@@ -98,7 +94,7 @@ impl Process {
 
     /// What this process wrote to stderr so far.
     pub(crate) fn log(&self) -> String {
-        self.log.seen.lock().unwrap().text.clone()
+        self.log.seen().text.clone()
     }
 }
 
@@ -117,20 +113,24 @@ impl Drop for Process {
 }
 
 impl Log {
+    /// A test that fails while it looks poisons nothing.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn follow(&self, stderr: ChildStderr, mut file: File) {
         let mut stderr = BufReader::new(stderr);
         let mut line = Vec::new();
-        while stderr.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        while stderr
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
             file.write_all(&line).unwrap();
-            self.seen
-                .lock()
-                .unwrap()
-                .text
-                .push_str(&String::from_utf8_lossy(&line));
+            self.seen().text.push_str(&String::from_utf8_lossy(&line));
             self.changed.notify_all();
             line.clear();
         }
-        self.seen.lock().unwrap().is_complete = true;
+        self.seen().is_complete = true;
         self.changed.notify_all();
     }
 }

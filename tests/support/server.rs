@@ -62,7 +62,10 @@ impl Launch {
 
     /// Listens at these addresses and no others.
     pub(crate) fn listen(mut self, addresses: &[&str]) -> Self {
-        self.listen = addresses.iter().map(|&address| address.to_owned()).collect();
+        self.listen = addresses
+            .iter()
+            .map(|&address| address.to_owned())
+            .collect();
         self
     }
 
@@ -126,9 +129,14 @@ impl Launch {
         Process::start(command.stdout(stdout), self.log_file())
     }
 
-    /// The program, in the folder and with the environment of this launch.
+    /// The program, in the folder of this launch, configured by it alone.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"DONJON_") {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(self.folder.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command

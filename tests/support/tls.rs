@@ -24,9 +24,7 @@ impl Authority {
     pub(crate) fn issue(&self, cert: &Path, key: &Path) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let loopback = IpAddr::from([127, 0, 0, 1]);
-        params
-            .subject_alt_names
-            .push(SanType::IpAddress(loopback));
+        params.subject_alt_names.push(SanType::IpAddress(loopback));
         let key_pair = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key_pair, &self.issuer).unwrap();
         std::fs::write(key, key_pair.serialize_pem()).unwrap();
