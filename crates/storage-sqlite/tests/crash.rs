@@ -1,6 +1,8 @@
 //! What is left after a process was killed, or its disk said no. The child is
 //! this test program, run once more for one test.
 
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 #[path = "support/fixture.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod fixture;

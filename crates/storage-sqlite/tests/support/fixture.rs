@@ -169,7 +169,7 @@ impl<'r> Held<'r> {
         let (go, wait) = mpsc::channel();
         let (reached, begins) = mpsc::channel();
         let done = repository.write(Box::new(move |_| {
-            reached.send(()).map_err(|_| TxError::Abandoned)?;
+            reached.send(()).map_err(|_gone| TxError::Abandoned)?;
             // The end of the channel is the sign to go on.
             assert!(wait.recv().is_err());
             Ok(())
