@@ -405,3 +405,6 @@ fn storage_error(error: TxError) -> RepositoryError {
 fn unavailable() -> RepositoryError {
     RepositoryError::new(RepositoryErrorKind::Unavailable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use crate::{
 };
 
 pub(crate) use projects::ProjectNames;
+#[cfg(test)]
+pub(crate) use seek::QUERIES;
 
 /// A transaction that reads a snapshot.
 pub(crate) type ReadTransaction<'c> = Tx<'c, Snapshot<'c>>;

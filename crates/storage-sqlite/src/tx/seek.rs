@@ -30,16 +30,25 @@ struct Position {
     skipped: i64,
 }
 
-pub(super) const EXPIRED: &str = "SELECT place >> 8, count(*) FROM secrets INDEXED BY secrets_expiring \
+const EXPIRED: &str = "SELECT place >> 8, count(*) FROM secrets INDEXED BY secrets_expiring \
      WHERE project = ?1 AND counted = 1 AND expiration IS NOT NULL AND expiration <= ?2 GROUP BY 1";
 
-pub(super) const BLOCKS: &str =
+const BLOCKS: &str =
     "SELECT block, live FROM blocks WHERE block >= ?1 AND block < ?2 ORDER BY block";
 
-pub(super) const ITEMS: &str = select_secrets!(
+const ITEMS: &str = select_secrets!(
     "WHERE place >= ?1 AND place < ?2 AND counted = 1 \
      AND (expiration IS NULL OR expiration > ?3) ORDER BY place LIMIT ?4 OFFSET ?5"
 );
+
+const BEFORE: &str = "SELECT coalesce(sum(live), 0) FROM blocks WHERE block >= ?1 AND block < ?2";
+
+const VISIBLE: &str = "SELECT count(*) FROM secrets WHERE place >= ?1 AND place < ?2 \
+     AND counted = 1 AND (expiration IS NULL OR expiration > ?3)";
+
+/// All of them, for the test that each uses an index.
+#[cfg(test)]
+pub(crate) const QUERIES: [&str; 5] = [EXPIRED, BLOCKS, ITEMS, BEFORE, VISIBLE];
 
 impl Expired {
     pub(super) fn total(&self) -> i64 {
@@ -170,10 +179,9 @@ fn rank_after<M: Mode>(
         return Ok(0);
     }
     let (first, _) = blocks_of(project);
-    let sql = "SELECT coalesce(sum(live), 0) FROM blocks WHERE block >= ?1 AND block < ?2";
     let before: i64 = tx
         .connection
-        .prepare_cached(sql)?
+        .prepare_cached(BEFORE)?
         .query_row((first, block), |row| row.get(0))?;
     let expired_before: i64 = expired.0.range(..block).map(|(_, count)| count).sum();
     Ok(before - expired_before + up_to_marker)
@@ -185,11 +193,9 @@ fn visible_between<M>(
     end: Place,
     now: Timestamp,
 ) -> Result<i64, Failure> {
-    let sql = "SELECT count(*) FROM secrets WHERE place >= ?1 AND place < ?2 AND counted = 1 \
-               AND (expiration IS NULL OR expiration > ?3)";
     let count = tx
         .connection
-        .prepare_cached(sql)?
+        .prepare_cached(VISIBLE)?
         .query_row(params![start, end, now.as_micros()], |row| row.get(0))?;
     Ok(count)
 }

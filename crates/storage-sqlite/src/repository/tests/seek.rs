@@ -1,0 +1,118 @@
+//! Lists do not visit what lies before the page.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use donjon_domain::ports::SecretReads;
+
+use super::*;
+use crate::{
+    settings::{Role, connect},
+    tx::{ProjectNames, QUERIES, ReadTransaction},
+};
+
+const SECRETS: u64 = 20_000;
+
+/// Two projects with many secrets each, of which a run in the middle was
+/// deleted and one in ten has expired.
+fn many() -> Fixture {
+    let fixture = Fixture::new();
+    for (project, first) in [("other", SECRETS), ("project", 0)] {
+        fixture.write(move |tx| {
+            for number in first..first + SECRETS {
+                let secret = Secret {
+                    expiration: number.is_multiple_of(10).then(|| at(0)),
+                    ..sample::secret(number, project)
+                };
+                tx.insert_secret(&secret, None)?;
+            }
+            for number in first + 8_000..first + 12_000 {
+                tx.delete_secret(sample::secret_id(number))?;
+            }
+            Ok(())
+        });
+    }
+    fixture
+}
+
+/// How many steps SQLite's machine takes for a list of 10.
+fn steps(fixture: &Fixture, start: Start, now: Timestamp) -> u64 {
+    let path = crate::file::resolve(&fixture.folder.path().join("donjon.db")).unwrap();
+    let mut connection = connect(&path, Role::Reader { cache_kib: 2_048 }).unwrap();
+    let steps = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&steps);
+    let count = move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    connection.progress_handler(1, Some(count)).unwrap();
+    let mut names = ProjectNames::default();
+    let mut tx = ReadTransaction::new(&connection, &mut names);
+    let page = tx.list_secrets(&page_of("project", start, 10), now);
+    assert_eq!(page.unwrap().items.len(), 10);
+    steps.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_page_far_behind_costs_little_more_than_the_first() {
+    let fixture = many();
+    while fixture.sweep(at(0), 1_000) > 0 {}
+    let now = at(1);
+    let first = steps(&fixture, Start::Offset(0), now);
+    // A handful of steps for each of some 60 blocks, and for each of up to 256
+    // rows of one block. Visiting every row would take more than 100,000.
+    for offset in [5_000, 9_000, 13_000, 14_000] {
+        let far = steps(&fixture, Start::Offset(offset), now);
+        assert!(far < first + 3_000, "{far} steps, {first} for the first");
+    }
+    let after = steps(&fixture, Start::After(sample::secret_id(15_001)), now);
+    assert!(
+        after < first + 5_000,
+        "{after} steps, {first} for the first"
+    );
+}
+
+#[test]
+fn what_was_not_swept_yet_costs_a_look_at_an_index() {
+    let fixture = many();
+    let first = steps(&fixture, Start::Offset(0), at(1));
+    let far = steps(&fixture, Start::Offset(13_000), at(1));
+    assert!(first < 40_000, "{first} steps for 1,600 expired secrets");
+    assert!(far < first + 3_000, "{far} steps, {first} for the first");
+}
+
+#[test]
+fn swept_regions_are_passed_over() {
+    let fixture = Fixture::new();
+    fixture.write(|tx| {
+        (0..SECRETS).try_for_each(|number| {
+            let inner = (5..SECRETS - 5).contains(&number);
+            let secret = Secret {
+                expiration: inner.then(|| at(0)),
+                ..sample::secret(number, "project")
+            };
+            tx.insert_secret(&secret, None)
+        })
+    });
+    assert_eq!(fixture.sweep(at(0), usize::MAX), 19_990);
+    let steps = steps(&fixture, Start::Offset(0), at(1));
+    assert!(steps < 5_000, "{steps} steps");
+}
+
+#[test]
+fn every_query_of_a_list_searches() {
+    let fixture = Fixture::new();
+    let connection = fixture.raw();
+    for sql in QUERIES {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let parameters = vec![1; statement.parameter_count()];
+        let plan: Vec<String> = statement
+            .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let has = |word| plan.iter().any(|step| step.starts_with(word));
+        assert!(has("SEARCH ") && !has("SCAN "), "{sql}: {plan:?}");
+    }
+}
