@@ -13,6 +13,7 @@ use crate::{
     failure::{Broken, Reach},
     readers::{execute, lock, panicked},
     shared::StopCause,
+    ticks,
     tx::{RELEASE_JOB, ROLLBACK_JOB, WriteTransaction},
 };
 
@@ -79,7 +80,7 @@ impl Writer {
             answer_early(batch, &mut outcomes);
             execute(&self.connection, "COMMIT")?;
             self.pending.keep_batch();
-            self.log.committed();
+            self.log.note_commit(ticks::now());
         } else {
             execute(&self.connection, "ROLLBACK")?;
         }

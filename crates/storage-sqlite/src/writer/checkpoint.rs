@@ -59,6 +59,15 @@ const LONG_WAIT: Duration = Duration::from_secs(8);
 /// After an attempt that readers were in the way of.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// What has to be done about the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Copy what no reader needs, and wait for nobody.
+    Copy,
+    /// Copy and empty it, and wait so long for readers.
+    Empty(Duration),
+}
+
 impl Log {
     /// Counts the pages of every commit on `connection`.
     pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
@@ -82,13 +91,12 @@ impl Log {
     }
 
     /// A batch was committed.
-    pub(super) fn committed(&mut self) {
+    pub(super) fn note_commit(&mut self, now: Instant) {
         if self.pages() < self.copied {
             // The log began anew.
             self.copied = 0;
         }
-        self.copy_at
-            .get_or_insert_with(|| ticks::now() + COPY_AFTER);
+        self.copy_at.get_or_insert(now + COPY_AFTER);
     }
 
     /// The log shows something that was deleted.
@@ -101,8 +109,23 @@ impl Log {
         self.pages.load(Ordering::Relaxed)
     }
 
-    fn is_due(&self, at: Option<Instant>, now: Instant) -> bool {
-        at.is_some_and(|at| at <= now)
+    fn due(&self, now: Instant) -> Option<Due> {
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let pages = self.pages();
+        if is_past(self.insist_at) || pages >= 2 * PAGES_MAX {
+            Some(Due::Empty(LONG_WAIT))
+        } else if is_past(self.purge_at) || pages >= PAGES_MAX {
+            Some(Due::Empty(SHORT_WAIT))
+        } else if pages - self.copied >= COPY_PAGES || is_past(self.copy_at) {
+            Some(Due::Copy)
+        } else {
+            None
+        }
+    }
+
+    fn note_copied(&mut self, pages: i64, copied: i64, now: Instant) {
+        self.copied = copied;
+        self.copy_at = (copied < pages).then_some(now + COPY_AFTER);
     }
 
     fn note_emptied(&mut self) {
@@ -117,14 +140,10 @@ impl Log {
 impl Writer {
     /// Makes the checkpoint that is due, if one is.
     pub(super) fn checkpoint_if_due(&mut self, now: Instant) {
-        let log = &self.log;
-        let insists = log.is_due(log.insist_at, now) || log.pages() >= 2 * PAGES_MAX;
-        if insists {
-            self.empty_log_within(LONG_WAIT);
-        } else if log.is_due(log.purge_at, now) || log.pages() >= PAGES_MAX {
-            self.empty_log_within(SHORT_WAIT);
-        } else if log.pages() - log.copied >= COPY_PAGES || log.is_due(log.copy_at, now) {
-            self.copy_log(now);
+        match self.log.due(now) {
+            Some(Due::Empty(wait)) => self.empty_log_within(wait),
+            Some(Due::Copy) => self.copy_log(now),
+            None => {}
         }
     }
 
@@ -149,10 +168,7 @@ impl Writer {
 
     fn copy_log(&mut self, now: Instant) {
         match checkpoint(&self.connection, "PRAGMA wal_checkpoint(PASSIVE)") {
-            Ok((_, pages, copied)) => {
-                self.log.copied = copied;
-                self.log.copy_at = (copied < pages).then_some(now + COPY_AFTER);
-            }
+            Ok((_, pages, copied)) => self.log.note_copied(pages, copied, now),
             Err(failure) => self.checkpoint_failed(failure.into()),
         }
     }
@@ -187,3 +203,6 @@ fn checkpoint(connection: &Connection, sql: &str) -> Result<(i64, i64, i64), Fai
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(counts)
 }
+
+#[cfg(test)]
+mod tests;
