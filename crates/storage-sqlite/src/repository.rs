@@ -330,6 +330,8 @@ fn prepare(connection: &Connection, path: &Path, now: Timestamp) -> Result<Opene
         [],
         |row| row.get(0),
     )?;
+    // SQLite made the log, but does not say whether its name is durable.
+    file::sync_folder(path).map_err(|error| OpenError::io(path, error))?;
     Ok(Opened {
         was_clean,
         migrated,
