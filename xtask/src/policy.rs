@@ -23,7 +23,7 @@ use crate::kit::table::Table;
 const TABLE: &str = "crates/oslo-policy/examples/barbican-rules.txt";
 const PACKAGES: &[&str] = &["oslo.policy==6.0.1", "barbican==23.0.0"];
 
-/// How many rules a random rule is decided with, at least.
+/// How many decisions by Barbican's rules are compared, at least.
 const BARBICAN_DECISIONS_MIN: usize = 15_000;
 const DIFFERENCES_SHOWN: usize = 20;
 
@@ -103,8 +103,7 @@ fn random_rules(
 ) -> Result<Vec<Difference>> {
     let mut generator = strings::Generator::new(seed);
     let setup = generator.setup();
-    let rules = both.draw(wanted, &setup, || generator.rule())?;
-    let answers = both.strings(&setup, &rules)?;
+    let (rules, answers) = both.strings(wanted, &setup, || generator.rule())?;
     let mut origins: BTreeMap<&str, Kinds> = BTreeMap::new();
     let mut all = Kinds::default();
     for (rule, row) in rules.iter().zip(answers.ours()) {

@@ -85,33 +85,25 @@ impl Both {
         setup: &Setup,
         names: &[Json],
     ) -> Result<Answers> {
-        self.ask(
-            &["table", file, set],
-            &["table", set],
-            setup,
-            names.to_vec(),
-        )
+        Ok(Answers {
+            questions: names.to_vec(),
+            ours: self.pieces(Side::Ours, &["table", file, set], setup, names)?,
+            theirs: self.pieces(Side::Theirs, &["table", set], setup, names)?,
+        })
     }
 
-    /// Asks for random rules.
-    pub(super) fn strings(&self, setup: &Setup, rules: &[Rule]) -> Result<Answers> {
-        let questions = rules.iter().map(|rule| rule.text.clone()).collect();
-        self.ask(&["strings"], &["strings"], setup, questions)
-    }
-
-    /// Draws rules until `wanted` of them are such as this crate decides.
-    pub(super) fn draw(
+    /// Draws random rules until `wanted` of them are such as this crate decides, and asks oslo.policy for all.
+    pub(super) fn strings(
         &self,
         wanted: usize,
         setup: &Setup,
         mut rule: impl FnMut() -> Rule,
-    ) -> Result<Vec<Rule>> {
-        let mut rules = Vec::new();
+    ) -> Result<(Vec<Rule>, Answers)> {
+        let (mut rules, mut ours) = (Vec::new(), Vec::new());
         let mut decided = 0;
         while decided < wanted {
             let batch: Vec<Rule> = (0..BATCH).map(|_| rule()).collect();
-            let questions: Vec<Json> = batch.iter().map(|rule| rule.text.clone()).collect();
-            let rows = self.pieces(Side::Ours, &["strings"], setup, &questions, 1)?;
+            let rows = self.pieces(Side::Ours, &["strings"], setup, &questions(&batch))?;
             ensure!(
                 rows.iter().any(|row| row.class() != "refused"),
                 "no random rule can be decided"
@@ -120,26 +112,18 @@ impl Both {
                 if decided < wanted {
                     decided += usize::from(row.class() != "refused");
                     rules.push(rule);
+                    ours.push(row);
                 }
             }
         }
-        Ok(rules)
-    }
-
-    fn ask(
-        &self,
-        ours: &[&str],
-        theirs: &[&str],
-        setup: &Setup,
-        questions: Vec<Json>,
-    ) -> Result<Answers> {
-        let jobs = thread::available_parallelism().map_or(1, usize::from);
+        let questions = questions(&rules);
+        let theirs = self.pieces(Side::Theirs, &["strings"], setup, &questions)?;
         let answers = Answers {
-            ours: self.pieces(Side::Ours, ours, setup, &questions, 1)?,
-            theirs: self.pieces(Side::Theirs, theirs, setup, &questions, jobs)?,
             questions,
+            ours,
+            theirs,
         };
-        Ok(answers)
+        Ok((rules, answers))
     }
 
     /// Asks one side, in several processes at once.
@@ -149,8 +133,8 @@ impl Both {
         words: &[&str],
         setup: &Setup,
         questions: &[Json],
-        jobs: usize,
     ) -> Result<Vec<Row>> {
+        let jobs = thread::available_parallelism().map_or(1, usize::from);
         let size = questions.len().div_ceil(jobs).max(1);
         let pieces: Result<Vec<Piece>> = questions
             .chunks(size)
@@ -187,6 +171,10 @@ impl Both {
             }
         }
     }
+}
+
+fn questions(rules: &[Rule]) -> Vec<Json> {
+    rules.iter().map(|rule| rule.text.clone()).collect()
 }
 
 /// Cargo on the example `decide`.

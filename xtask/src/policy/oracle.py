@@ -8,6 +8,8 @@ The input and output are described in the example. In a context for `table`, `en
 is made of it by Barbican's own code, and has to be the one in the context.
 """
 
+import functools
+import inspect
 import json
 import keyword
 import logging
@@ -57,6 +59,18 @@ def is_supported(check):
 
 
 # === answers ===
+
+
+@functools.lru_cache(maxsize=None)
+def argspec_of(function):
+    return inspect.getfullargspec(function)
+
+
+# Before each check oslo.policy asks for the arguments of the class's `__call__`, which takes nine tenths of its time.
+# The answer is always the same for a class, so it is kept. Nothing else of oslo.policy is touched.
+_checks.inspect = types.SimpleNamespace(
+    getfullargspec=lambda method: argspec_of(method.__func__)
+)
 
 
 def letter(enforce):
