@@ -11,7 +11,7 @@ use donjon_domain::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, VARY, WWW_AUTHENTICATE},
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT, VARY, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -105,13 +105,27 @@ impl Api {
         }
     }
 
-    /// Answers a request. The body is read as far as needed.
+    /// Answers a request. The body is read as far as needed, and a little that
+    /// is left is dropped; with more, the answer closes the connection.
     pub async fn handle(
         &self,
         head: &Parts,
         mut body: RequestBody<'_>,
         peer: Peer,
     ) -> Response<Bytes> {
+        let mut response = self.answer(head, body.as_mut(), peer).await;
+        let bytes_max = self.limits.request_bytes.max(DISCARD_BYTES_MAX);
+        // Whoever waits for `100 Continue` need not send a body that nobody wants.
+        let is_read = body.is_end_stream()
+            || (!head.headers.contains_key(EXPECT) && body::discard(body, bytes_max).await);
+        if !is_read {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
+    }
+
+    async fn answer(&self, head: &Parts, body: RequestBody<'_>, peer: Peer) -> Response<Bytes> {
         let route = Route::of(head.uri.path());
         if head.method == Method::OPTIONS {
             let mut response = empty(StatusCode::OK);
@@ -127,16 +141,8 @@ impl Api {
         let mut actor = None;
         let response = match route {
             Route::V1(form, resource) => {
-                let mut response = self
-                    .answer_v1(head, body.as_mut(), base, form, resource, &mut actor)
-                    .await;
-                if !body.is_end_stream()
-                    && !body::discard(body, self.limits.request_bytes.max(DISCARD_BYTES_MAX)).await
-                {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
-                }
-                response
+                self.answer_v1(head, body, base, form, resource, &mut actor)
+                    .await
             }
             Route::Versions | Route::Health => versioned(&head.headers, |version| {
                 versions::list(head, &base, version)
