@@ -101,24 +101,30 @@ fn the_example_with_expect_100_continue() {
 }
 
 #[test]
-fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
+fn a_body_that_nobody_wants_is_not_asked_for() {
     let server = Server::new("noauth");
     let path = bare(&server.nobody());
-    let mut connection = server.connect();
-    connection.write(
-        format!(
-            "PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
-             Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n",
-            server.host()
-        )
-        .as_bytes(),
-    );
-    let refused = connection.read(false);
-    refused.is(
-        400,
-        "Secret update issue seen - content-type of 'application/json' not supported.",
-    );
-    assert_eq!(connection.rest(), b"", "closed, for no body will come");
+    for (path, content_type, status) in [
+        (path.as_str(), "application/json", 400),
+        (UNKNOWN, "text/plain", 404),
+        ("/nothing", "text/plain", 404),
+    ] {
+        let mut connection = server.connect();
+        connection.write(
+            format!(
+                "PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\n\
+                 Content-Length: 9000\r\nExpect: 100-continue\r\n\r\n",
+                server.host()
+            )
+            .as_bytes(),
+        );
+        let refused = connection.read_head();
+        assert_eq!(refused.status, status, "{path}: {}", refused.head);
+        assert_eq!(refused.header("connection").as_deref(), Some("close"));
+        let body = connection.rest();
+        let length = refused.header("content-length").unwrap();
+        assert_eq!(body.len().to_string(), length, "{path}");
+    }
 }
 
 /// The command of the example as a user types it, where there is a curl.

@@ -490,6 +490,10 @@ fn a_body_that_nobody_reads_does_not_spoil_the_next_request() {
             (format!("PUT {unknown}"), 404),
             (format!("PUT {path}"), 415),
             ("POST /v1/nothing".to_owned(), 404),
+            ("POST /nothing".to_owned(), 404),
+            ("OPTIONS /v1/secrets".to_owned(), 200),
+            ("GET /healthcheck".to_owned(), 200),
+            ("GET /".to_owned(), 300),
         ] {
             let caller = server.member_of("p");
             let refused = caller.send(&line, &[], &body);
