@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 
 use crate::kit::tools::{self, DENY, NEXTEST};
 use crate::kit::{run, workspace};
@@ -11,77 +12,85 @@ use crate::{crash, docs, golden, layers};
 
 /// Run every check, in order, up to the first that fails
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Run these checks alone
+    #[arg(value_name = "CHECK", value_parser = names())]
+    only: Vec<String>,
+}
 
 /// One check.
 struct Step {
     name: &'static str,
-    /// What to type to run this check alone.
-    alone: &'static str,
+    /// What it comes to.
+    command: &'static str,
     run: fn() -> Result<()>,
 }
 
 const STEPS: &[Step] = &[
     Step {
         name: "format",
-        alone: "cargo fmt --all --check",
+        command: "cargo fmt --all --check",
         run: format,
     },
     Step {
         name: "clippy",
-        alone: "cargo clippy --workspace --all-targets -- -D warnings",
+        command: "cargo clippy --workspace --all-targets -- -D warnings",
         run: clippy,
     },
     Step {
         name: "tests",
-        alone: "cargo nextest run --workspace",
+        command: "cargo nextest run --workspace",
         run: nextest,
     },
     Step {
         name: "doctests",
-        alone: "cargo test --workspace --doc",
+        command: "cargo test --workspace --doc",
         run: doctests,
     },
     Step {
         name: "deny",
-        alone: "cargo deny --offline check bans licenses sources",
+        command: "cargo deny --offline check bans licenses sources",
         run: deny,
     },
     Step {
         name: "layers",
-        alone: "cargo xtask layers",
+        command: "cargo xtask layers",
         run: || layers::run(&layers::Args::default()),
     },
     Step {
-        name: "recorded exchanges",
-        alone: "cargo xtask conformance golden",
+        name: "golden",
+        command: "cargo xtask conformance golden",
         run: || golden::run(&golden::Args::default()),
     },
     Step {
-        name: "kill loop",
-        alone: "cargo xtask crash --cycles 5",
+        name: "crash",
+        command: "cargo xtask crash --cycles 5",
         run: kill_loop,
     },
     Step {
-        name: "commands of the docs",
-        alone: "cargo xtask docs --dev",
+        name: "docs",
+        command: "cargo xtask docs --dev",
         run: || docs::run(&docs::Args { dev: true }),
     },
 ];
 
 /// # Errors
 /// The first check that fails; the message tells how to run it alone.
-pub(crate) fn run(_args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    let count = STEPS.len();
-    for (number, step) in (1..).zip(STEPS) {
-        println!("\n=== {number}/{count} {}: {}", step.name, step.alone);
+    let wanted =
+        |step: &&Step| args.only.is_empty() || args.only.iter().any(|name| name == step.name);
+    let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
+    let count = steps.len();
+    for (number, step) in (1..).zip(steps) {
+        let name = step.name;
+        println!("\n=== {number}/{count} {name}: {}", step.command);
         let step_started = Instant::now();
-        (step.run)()
-            .with_context(|| format!("{} failed; run it alone with: {}", step.name, step.alone))?;
+        (step.run)().with_context(|| {
+            format!("{name} failed; run it alone with: cargo xtask test {name}")
+        })?;
         println!(
-            "=== {number}/{count} {} passed in {:.1} s",
-            step.name,
+            "=== {number}/{count} {name} passed in {:.1} s",
             step_started.elapsed().as_secs_f64()
         );
     }
@@ -90,6 +99,10 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
