@@ -51,6 +51,7 @@ macro_rules! repository_contract {
                 a_failed_job_leaves_nothing,
                 a_refusal_can_be_handled_inside_the_job,
                 a_job_sees_its_own_writes,
+                a_job_sees_the_latest_of_its_writes,
                 a_read_sees_one_snapshot,
                 writes_of_many_threads_all_happen,
                 a_write_survives_its_caller,

@@ -163,6 +163,35 @@ pub fn a_job_sees_its_own_writes(repository: &dyn Repository) {
     });
 }
 
+/// A job that removes a secret and adds another one under its id sees the new
+/// one, with what belongs to it.
+pub fn a_job_sees_the_latest_of_its_writes(repository: &dyn Repository) {
+    add_kek(repository);
+    add(repository, &sample::full_secret(1, "project"));
+    write(repository, |tx| {
+        let id = sample::secret_id(1);
+        assert!(tx.secret(id)?.is_some());
+        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 1)));
+        assert!(tx.secret(id)?.is_some());
+        tx.delete_secret(id)?;
+        assert_eq!(tx.payload(id)?, None);
+        let again = sample::secret(1, "elsewhere");
+        tx.insert_secret(&again, None)?;
+        assert_eq!(tx.secret(id)?.map(|stored| stored.secret), Some(again));
+        assert_eq!(tx.payload(id)?, None);
+        tx.set_payload(id, ContentType::Text, &sample::sealed(1, 2), sample::NOW)?;
+        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 2)));
+        assert!(
+            tx.secret(id)?
+                .is_some_and(|stored| stored.secret.has_payload())
+        );
+        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 2)));
+        Ok(())
+    });
+    check_list(repository, &all_of("project"), &[]);
+    check_list(repository, &all_of("elsewhere"), &[1]);
+}
+
 /// A read sees one state from its beginning to its end, whatever is written
 /// meanwhile.
 pub fn a_read_sees_one_snapshot(repository: &dyn Repository) {
