@@ -5,12 +5,16 @@
 //! cargo bench -p donjon-storage-sqlite --bench bare_insert -- --run
 //! cargo bench -p donjon-storage-sqlite --bench bare_insert -- --run-repository
 //! cargo bench -p donjon-storage-sqlite --bench bare_insert -- --run-reads
+//! cargo bench -p donjon-storage-sqlite --bench bare_insert -- --run-lists
 //! ```
 //!
-//! Each prints one line, `rows_per_second: X` or `microseconds_per_read: X`.
+//! The first two print `rows_per_second: X`. The others print what a read costs
+//! with 100,000 secrets stored, `microseconds_per_read: X` and the same per list
+//! of 10; and how much of that the processor was at work, which is what counts
+//! on a machine that does other things beside.
 //! `--seconds N` (5) says for how long, `--dir PATH` (the current folder) on
-//! which disk. Without one of the three it does nothing, so that test runners
-//! may start it.
+//! which disk; with `--scan` the reads are made on a thread of their own. Without
+//! one of the four it does nothing, so that test runners may start it.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +24,8 @@ use std::{
 };
 
 use donjon_domain::{
-    ContentType, SecretId, Timestamp, UserId,
+    ContentType, ListScope, PageRequest, ProjectId, SecretFilter, SecretId, SecretQuery, Start,
+    Timestamp, UserId,
     ports::{Entropy, Reading, Repository, RepositoryError, RepositoryExt},
 };
 use donjon_storage_sqlite::{OpenOptions, SqliteRepository};
@@ -53,6 +58,11 @@ fn main() -> Outcome<()> {
     let seconds = value("--seconds").map_or(Ok(5), |text| text.parse())?;
     let time = Duration::from_secs(seconds);
     let parent = value("--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let reading = if has("--scan") {
+        Reading::Scan
+    } else {
+        Reading::Point
+    };
     if has("--run") {
         let folder = tempfile::tempdir_in(parent)?;
         println!("rows_per_second: {:.0}", bare(folder.path(), time)?);
@@ -61,7 +71,16 @@ fn main() -> Outcome<()> {
         println!("rows_per_second: {:.0}", repository(folder.path(), time)?);
     } else if has("--run-reads") {
         let folder = tempfile::tempdir_in(parent)?;
-        println!("microseconds_per_read: {:.2}", reads(folder.path(), time)?);
+        let cost = reads(folder.path(), time, reading)?;
+        println!("microseconds_per_read: {:.2}", cost.wall);
+        println!("processor_microseconds_per_read: {:.2}", cost.processor);
+    } else if has("--run-lists") {
+        let folder = tempfile::tempdir_in(parent)?;
+        for (offset, cost) in lists(folder.path(), time)? {
+            println!("microseconds_per_list_at_{offset}: {:.2}", cost.wall);
+            let processor = cost.processor;
+            println!("processor_microseconds_per_list_at_{offset}: {processor:.2}");
+        }
     }
     Ok(())
 }
@@ -115,30 +134,91 @@ fn repository(folder: &Path, time: Duration) -> Outcome<f64> {
 
 /// Reads random secrets and their payloads, one at a time, each on a snapshot
 /// of its own.
-fn reads(folder: &Path, time: Duration) -> Outcome<f64> {
+fn reads(folder: &Path, time: Duration, reading: Reading) -> Outcome<Cost> {
+    let (repository, ids) = filled(folder)?;
+    let entropy = SeededEntropy::new(2);
+    measure(time, || {
+        let mut random = [0; 8];
+        entropy.fill(&mut random);
+        let random = usize::try_from(u64::from_ne_bytes(random) % STORED)?;
+        let id = *ids.get(random).ok_or("no such secret")?;
+        let (secret, payload) = block_on(repository.read_with(reading, move |tx| {
+            Ok::<_, RepositoryError>((tx.secret(id)?, tx.payload(id)?))
+        }))?;
+        if secret.is_none() || payload.is_none() {
+            return Err("a secret is missing".into());
+        }
+        Ok(())
+    })
+}
+
+/// Lists 10 secrets from the first on, and from far behind.
+fn lists(folder: &Path, time: Duration) -> Outcome<Vec<(u64, Cost)>> {
+    let (repository, _) = filled(folder)?;
+    [0, 90_000]
+        .into_iter()
+        .map(|offset| {
+            let query = SecretQuery {
+                scope: ListScope::Project(ProjectId::new("project")),
+                filter: SecretFilter::default(),
+                sort: Vec::new(),
+                page: PageRequest {
+                    start: Start::Offset(offset),
+                    limit: 10,
+                },
+            };
+            let cost = measure(time, || {
+                let query = query.clone();
+                let page = block_on(repository.read_with(Reading::Point, move |tx| {
+                    tx.list_secrets(&query, sample::NOW)
+                }))
+                .map_err(|error: RepositoryError| error)?;
+                if page.items.len() != 10 || page.total != STORED {
+                    return Err("the list is not right".into());
+                }
+                Ok(())
+            })?;
+            Ok((offset, cost))
+        })
+        .collect()
+}
+
+fn filled(folder: &Path) -> Outcome<(SqliteRepository, Vec<SecretId>)> {
     let repository = new_repository(folder)?;
     let mut inserting = Inserting::new(&repository);
     let ids = (0..STORED)
         .map(|_| inserting.insert())
         .collect::<Outcome<Vec<_>>>()?;
     inserting.finish()?;
-    let entropy = SeededEntropy::new(2);
-    let start = now();
+    drop(inserting);
+    Ok((repository, ids))
+}
+
+fn measure(time: Duration, mut read: impl FnMut() -> Outcome<()>) -> Outcome<Cost> {
+    let (start, processor_start) = (now(), processor_time()?);
     let mut reads = 0;
     while start.elapsed() < time {
-        let mut random = [0; 8];
-        entropy.fill(&mut random);
-        let random = usize::try_from(u64::from_ne_bytes(random) % STORED)?;
-        let id = *ids.get(random).ok_or("no such secret")?;
-        let (secret, payload) = block_on(repository.read_with(Reading::Point, move |tx| {
-            Ok::<_, RepositoryError>((tx.secret(id)?, tx.payload(id)?))
-        }))?;
-        if secret.is_none() || payload.is_none() {
-            return Err("a secret is missing".into());
-        }
+        read()?;
         reads += 1;
     }
-    Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(reads))
+    let per_read = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(reads);
+    Ok(Cost {
+        wall: per_read(start.elapsed()),
+        processor: per_read(processor_time()?.saturating_sub(processor_start)),
+    })
+}
+
+/// Microseconds per read.
+struct Cost {
+    wall: f64,
+    processor: f64,
+}
+
+/// How long this thread has been at work.
+fn processor_time() -> Outcome<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split(' ').next().ok_or("no time at work")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
 fn new_repository(folder: &Path) -> Outcome<SqliteRepository> {

@@ -74,6 +74,9 @@ const SWITCHES: &[(DbConfig, bool)] = &[
     (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
     (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
     (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    // Without this, a statement is prepared anew whenever a parameter changes
+    // that the planner compared with the condition of a partial index.
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     // After a failed sync, closing must not touch the file again. An orderly
     // close makes its checkpoint itself.
     (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),

@@ -13,7 +13,7 @@ mod tokens;
 mod user_metadata;
 
 use donjon_domain::{
-    SecretId,
+    Sealed, SecretId,
     ports::{ReadTx, RepositoryError, WriteTx},
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -40,6 +40,8 @@ pub(crate) struct Tx<'c, M> {
     mode: M,
     /// The secret that was looked up last, for the look-ups that follow.
     found: Option<(SecretId, Place)>,
+    /// The payload that was read with that secret, where it is small.
+    nearby: Option<(Place, Sealed)>,
     /// The first failure that the transaction does not survive, even if the
     /// job made nothing of it.
     broken: Option<Broken>,
@@ -79,6 +81,7 @@ impl<'c> ReadTransaction<'c> {
             connection,
             mode: Snapshot { names },
             found: None,
+            nearby: None,
             broken: None,
         }
     }
@@ -95,6 +98,7 @@ impl<'c> WriteTransaction<'c> {
                 wrote: false,
             },
             found: None,
+            nearby: None,
             broken: None,
         }
     }
@@ -112,6 +116,7 @@ impl<'c> WriteTransaction<'c> {
         statement: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, RepositoryError> {
         self.run(|tx| {
+            tx.nearby = None;
             if !tx.mode.wrote {
                 tx.connection.prepare_cached(SAVEPOINT_JOB)?.execute([])?;
                 tx.mode.wrote = true;

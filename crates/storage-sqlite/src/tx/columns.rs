@@ -7,13 +7,19 @@ use rusqlite::Row;
 
 use crate::{failure::Failure, place::Place};
 
-/// A query for the columns that [`SecretRow::read`] reads, in its order.
+/// A query for the columns that [`SecretRow::read`] reads, in its order, and
+/// for others behind them.
 macro_rules! select_secrets {
-    ($($clauses:literal),*) => {
+    ($clauses:literal) => {
+        select_secrets!("" $clauses)
+    };
+    ($more_columns:literal $clauses:literal) => {
         concat!(
             "SELECT place, uuid, acl, created, updated, expiration, secret_type, content_type, \
-             bit_length, creator, name, algorithm, mode FROM secrets ",
-            $($clauses),*
+             bit_length, creator, name, algorithm, mode",
+            $more_columns,
+            " FROM secrets ",
+            $clauses
         )
     };
 }
@@ -25,6 +31,9 @@ pub(super) struct SecretRow {
     pub(super) acl: AclFlag,
     secret: Secret,
 }
+
+/// The first column behind those of [`SecretRow`].
+pub(super) const MORE_COLUMNS: usize = 13;
 
 /// `secrets.acl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,25 +5,32 @@ use donjon_domain::{
     Timestamp,
     ports::{RepositoryError, SecretReads, SecretWrites},
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Mode, NO_SUCH_SECRET, Tx, WriteTransaction, acls,
-    columns::{SecretRow, select_secrets, stored_content_type, stored_secret_type},
+    columns::{MORE_COLUMNS, SecretRow, select_secrets, stored_content_type, stored_secret_type},
     lists,
 };
 use crate::failure::Failure;
 
+/// A payload of up to 1,024 bytes is read along with its secret: it lies in the
+/// same page, and whoever asks for it next is spared a statement, an eighth of
+/// the time that both take.
+const SECRET: &str = select_secrets!(
+    ", kek, CASE WHEN octet_length(envelope) <= 1024 THEN envelope END" "WHERE uuid = ?1"
+);
+
 impl<M: Mode> SecretReads for Tx<'_, M> {
     fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError> {
         self.run(|tx| {
-            let sql = select_secrets!("WHERE uuid = ?1");
-            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut statement = tx.connection.prepare_cached(SECRET)?;
             let mut rows = statement.query([id.as_bytes()])?;
-            let Some(row) = rows.next()? else {
+            let Some(columns) = rows.next()? else {
                 return Ok(None);
             };
-            let row = SecretRow::read(row)?;
+            let row = SecretRow::read(columns)?;
+            tx.nearby = nearby_payload(columns).map(|payload| (row.place, payload));
             drop(rows);
             tx.found = Some((id, row.place));
             let acl = acls::read(tx.connection, row.place, row.acl)?;
@@ -40,6 +47,9 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
             let Some(place) = tx.place(id)? else {
                 return Ok(None);
             };
+            if let Some((_, payload)) = tx.nearby.take_if(|(nearby, _)| *nearby == place) {
+                return Ok(Some(payload));
+            }
             let found = tx
                 .connection
                 .prepare_cached("SELECT kek, envelope FROM secrets WHERE place = ?1")?
@@ -142,6 +152,17 @@ impl SecretWrites for WriteTransaction<'_> {
             Ok(gone.is_some())
         })
     }
+}
+
+/// The payload that was read along, if one was. Odd ones are left to the look
+/// that has to return them.
+fn nearby_payload(row: &Row<'_>) -> Option<Sealed> {
+    let kek = row.get_ref(MORE_COLUMNS).ok()?.as_blob().ok()?;
+    let envelope = row.get_ref(MORE_COLUMNS + 1).ok()?.as_blob().ok()?;
+    Some(Sealed {
+        kek: KekId::from_bytes(kek.try_into().ok()?),
+        envelope: envelope.to_vec(),
+    })
 }
 
 fn insert(
