@@ -2,7 +2,7 @@
 //! to pass.
 //!
 //! May import: `donjon-domain` alone. Deliberately absent: any runtime (see
-//! [`block_on`]), files, sockets, real cryptography, real time. A development
+//! [`block_on()`]), files, sockets, real cryptography, real time. A development
 //! dependency only: nothing here belongs into a server.
 #![doc = include_str!("../README.md")]
 

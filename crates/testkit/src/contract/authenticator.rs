@@ -20,7 +20,7 @@ pub trait AuthenticatorCase {
 }
 
 /// Makes a test of each fact. The expression makes a box (or another pointer)
-/// of an [`AuthenticatorCase`](crate::contract::authenticator::AuthenticatorCase).
+/// of an [`AuthenticatorCase`].
 #[macro_export]
 macro_rules! authenticator_contract {
     ($make:expr) => {

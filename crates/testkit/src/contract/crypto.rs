@@ -18,7 +18,7 @@ pub trait CryptoCase {
 }
 
 /// Makes a test of each fact. The expression makes a box (or another pointer)
-/// of a [`CryptoCase`](crate::contract::crypto::CryptoCase).
+/// of a [`CryptoCase`].
 #[macro_export]
 macro_rules! crypto_contract {
     ($make:expr) => {
