@@ -33,9 +33,9 @@ use crate::{
 /// A scan that takes longer is given up as overload.
 const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// After so many steps of SQLite's machine a scan looks at the time: some
-/// hundred microseconds.
-const STEPS_PER_LOOK: i32 = 20_000;
+/// After so many steps of SQLite's machine a scan looks at the time: some ten
+/// microseconds, or some ten milliseconds where the steps match patterns.
+const STEPS_PER_LOOK: i32 = 2_000;
 
 /// Memory for pages that all point readers share out. With two of them the index
 /// over the ids of 200,000 secrets fits in each.
@@ -250,4 +250,60 @@ fn storage(error: RepositoryError) -> TxError {
 /// A panic while the lock is held leaves nothing half done that matters.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use donjon_domain::{
+        ListScope, PageRequest, ProjectId, SecretFilter, SecretQuery, Start, ports::SecretReads,
+    };
+    use donjon_testkit::sample;
+
+    use super::*;
+    use crate::{OpenOptions, SqliteRepository};
+
+    #[test]
+    fn a_scan_that_takes_too_long_is_overload() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("donjon.db");
+        let clock = Arc::new(donjon_testkit::FixedClock::new(sample::NOW));
+        let options = OpenOptions::new(&path, clock);
+        let (repository, _) = SqliteRepository::create(options).unwrap();
+        let filled = donjon_domain::ports::RepositoryExt::write_with(&repository, |tx| {
+            (0..2_000)
+                .try_for_each(|number| tx.insert_secret(&sample::secret(number, "project"), None))
+        });
+        donjon_testkit::block_on(filled)
+            .map_err(|error: RepositoryError| error)
+            .unwrap();
+
+        let path = crate::file::resolve(&path).unwrap();
+        let mut reader = Reader::open(&path, 64).unwrap();
+        let query = SecretQuery {
+            scope: ListScope::Project(ProjectId::new("project")),
+            filter: SecretFilter {
+                name: Some("%".to_owned()),
+                ..SecretFilter::default()
+            },
+            sort: Vec::new(),
+            page: PageRequest {
+                start: Start::Offset(0),
+                limit: 1,
+            },
+        };
+        let mut list = |deadline| {
+            let list = |tx: &mut ReadTransaction<'_>| {
+                let page = tx.list_secrets(&query, sample::NOW);
+                page.map(|_| ()).map_err(TxError::Storage)
+            };
+            reader.transact(Some(deadline), list).0
+        };
+        let late = ticks::now();
+        let Err(TxError::Storage(error)) = list(late) else {
+            panic!("the scan was not ended");
+        };
+        assert_eq!(error.kind(), RepositoryErrorKind::Overloaded);
+        // The connection is as good as before.
+        assert!(list(late + SCAN_TIME_MAX).is_ok());
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
     migrate::{self, MIGRATIONS, Migrated},
     readers::{Readers, Scan, ScanJob, lock},
     settings::{self, Role},
-    shared::{Shared, StopCause},
+    shared::{Shared, StopCause, StopOnPanic},
     tx::{ReadTransaction, WriteTransaction},
     writer::{Job, Queued, Reserve, Writer, truncate},
 };
@@ -105,12 +105,14 @@ impl SqliteRepository {
             Arc::clone(&shared),
             Arc::clone(&readers),
         )?;
+        let guard = StopOnPanic(Arc::clone(&shared));
         let start = || -> io::Result<_> {
             let scans = readers.start_scans(options.scan_queue_jobs_max)?;
             let (done, closed) = watch::channel(None);
             let thread = thread::Builder::new()
                 .name("donjon-writer".to_owned())
                 .spawn(move || {
+                    let _guard = guard;
                     let clean = writer.run();
                     done.send_replace(Some(clean));
                 })?;

@@ -1,6 +1,12 @@
 //! What the writer tells the others: how storage is, and that it stopped.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+};
 
 use donjon_domain::ports::Health;
 use tokio::sync::watch;
@@ -24,6 +30,11 @@ pub(crate) struct Shared {
     health: AtomicU8,
     stopped: watch::Sender<Option<StopCause>>,
 }
+
+/// Stops everything where the thread that owns it panics: nobody else would
+/// notice that there is no writer any more.
+#[derive(Debug)]
+pub(crate) struct StopOnPanic(pub(crate) Arc<Shared>);
 
 const GOOD: u8 = 0;
 const FULL: u8 = 1;
@@ -81,6 +92,15 @@ impl Shared {
     }
 }
 
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("the writer panicked: writes have stopped");
+            self.0.stop(StopCause::Defect);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +119,19 @@ mod tests {
             assert_eq!(shared.health(), Health::Stopped);
         }
         assert_eq!(shared.stopped(), Some(StopCause::Disk));
+    }
+
+    #[test]
+    fn a_panic_stops_and_an_end_does_not() {
+        let shared = Arc::new(Shared::new());
+        drop(StopOnPanic(Arc::clone(&shared)));
+        assert_eq!(shared.stopped(), None);
+        let guard = StopOnPanic(Arc::clone(&shared));
+        let ended = thread::spawn(move || {
+            let _guard = guard;
+            panic!("a defect");
+        });
+        assert!(ended.join().is_err());
+        assert_eq!(shared.stopped(), Some(StopCause::Defect));
     }
 }

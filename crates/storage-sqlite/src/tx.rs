@@ -14,7 +14,7 @@ mod user_metadata;
 
 use donjon_domain::{
     Sealed, SecretId,
-    ports::{ReadTx, RepositoryError, WriteTx},
+    ports::{ReadTx, RepositoryError, RepositoryErrorKind, WriteTx},
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -153,6 +153,15 @@ impl<M> Tx<'_, M> {
         &mut self,
         statement: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, RepositoryError> {
+        // SQLite may have ended the transaction with that failure, and whatever
+        // the job did next would be on its own.
+        if let Some(broken) = &self.broken {
+            let why = format!("the transaction failed before: {}", broken.why);
+            return Err(RepositoryError::with_source(
+                RepositoryErrorKind::Internal,
+                why,
+            ));
+        }
         statement(self).map_err(|failure| {
             if let (Some(reach), None) = (failure.reach(), &self.broken) {
                 let why = failure.to_string();

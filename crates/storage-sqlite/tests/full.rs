@@ -129,6 +129,32 @@ fn deletes_in_the_batch_that_meets_the_end_succeed() {
     assert_sound(&repository);
 }
 
+/// A job may make nothing of the failure; what it does then is still part of a
+/// transaction, and counted once.
+#[test]
+fn a_job_that_swallows_the_failure_stays_in_its_transaction() {
+    let fixture = Fixture::new();
+    let repository = small(&fixture);
+    add_kek(&repository);
+    for number in 0..10 {
+        block_on(insert(&repository, number)).unwrap();
+    }
+    let before = fixture.commit_seq();
+    block_on(queue(&repository, |tx| {
+        let mut sealed = sample::sealed(1, 7);
+        sealed.envelope = vec![7; 8 << 20];
+        let refused = tx.insert_secret(&sample::full_secret(100, "project"), Some(&sealed));
+        assert!(refused.is_err());
+        // Refused the first time, because the transaction has failed.
+        let _ = tx.delete_secret(sample::secret_id(3)).is_ok();
+        Ok(())
+    }))
+    .unwrap();
+    assert!(!has(&repository, 3));
+    assert_eq!(fixture.commit_seq(), before + 1);
+    assert_sound(&repository);
+}
+
 #[test]
 fn room_that_deletes_make_is_used_again() {
     let fixture = Fixture::new();

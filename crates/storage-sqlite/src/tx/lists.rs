@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use donjon_domain::{
-    Comparison, Direction, ListScope, Page, PageRequest, ProjectId, Secret, SecretQuery,
+    Comparison, Direction, Label, ListScope, Page, PageRequest, ProjectId, Secret, SecretQuery,
     SecretSortKey, Start, TimeBound, Timestamp,
 };
 use rusqlite::ToSql;
@@ -194,8 +194,10 @@ impl Search {
             ("algorithm LIKE", &filter.algorithm),
             ("mode LIKE", &filter.mode),
         ] {
-            if let Some(pattern) = pattern {
-                self.and(column, pattern.clone());
+            match pattern.as_deref().map(shortened) {
+                Some(Some(pattern)) => self.and(column, pattern),
+                Some(None) => self.sql.push_str(" AND 0"),
+                None => {}
             }
         }
         if let Some(bits) = filter.bit_length {
@@ -260,6 +262,23 @@ impl Search {
     }
 }
 
+/// The pattern with each run of `%` as one; `None` where it is longer than any
+/// text. What is left has at most 511 characters, which bounds the time that a
+/// hostile pattern takes per row.
+fn shortened(pattern: &str) -> Option<String> {
+    let mut short = String::with_capacity(pattern.len());
+    let mut characters = 0;
+    for sign in pattern.chars() {
+        if sign != '%' {
+            characters += 1;
+        }
+        if sign != '%' || !short.ends_with('%') {
+            short.push(sign);
+        }
+    }
+    (characters <= Label::CHARS_MAX).then_some(short)
+}
+
 fn column_of(key: SecretSortKey) -> Option<&'static str> {
     match key {
         SecretSortKey::Algorithm => Some("algorithm"),
@@ -288,4 +307,23 @@ pub(super) fn to_u64(count: impl TryInto<u64>) -> Result<u64, Failure> {
     count
         .try_into()
         .map_err(|_negative| Failure::BadRow("a count is negative"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_no_longer_than_texts() {
+        for (pattern, expected) in [
+            ("", Some("")),
+            ("a%b", Some("a%b")),
+            ("%%a%%%_%", Some("%a%_%")),
+            ("%_%%_%", Some("%_%_%")),
+        ] {
+            assert_eq!(shortened(pattern).as_deref(), expected, "{pattern}");
+        }
+        assert!(shortened(&"ü%%".repeat(255)).is_some_and(|short| short.chars().count() == 510));
+        assert_eq!(shortened(&"ü%%".repeat(256)), None);
+    }
 }
