@@ -221,7 +221,8 @@ impl<S: Service> Exchange<'_, S> {
                 Err(why) => Err(why),
             };
             let mut response = answered.unwrap_or_else(|why| self.refuse(why, &method, &uri));
-            if checked != Ok(Then::GoOn) {
+            // Behind a body that nobody read, the next head cannot be told apart.
+            if checked != Ok(Then::GoOn) || self.link.watch.has_unread() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }

@@ -145,6 +145,24 @@ async fn an_early_answer_does_not_reset_the_connection() {
     }
 }
 
+/// What is left of a body must never be taken for a request, nor spoil the next one.
+#[tokio::test]
+async fn an_unread_body_ends_the_connection() {
+    let server = TestServer::start(Limits::default()).await;
+    let lines = "\n\r\n\nGET /canary HTTP/1.1\r\nHost: test\r\n\r\n";
+    for bytes in [1, 60, 9_000, 300_000] {
+        let body: String = lines.chars().cycle().take(bytes).collect();
+        let mut raw = server.connect().await;
+        raw.send(post("/unread", &body)).await;
+        let answer = raw.answer().await.expect("no answer");
+        assert_eq!(answer.status, 413, "{bytes}");
+        assert_eq!(answer.header("connection"), Some("close"), "{bytes}");
+        let rest = raw.rest(Duration::from_secs(2)).await;
+        assert_eq!(rest.as_deref(), Some(&[][..]), "{bytes}");
+    }
+    assert!(server.service.canaries.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_client_that_expects_continue_is_spared_the_body() {
     let server = TestServer::start(Limits::default()).await;
