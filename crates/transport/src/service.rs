@@ -28,7 +28,10 @@ pub trait Service: Send + Sync + 'static {
     ///     async fn call(&self, request: Request<RequestBody>, _: &ConnectionInfo) -> Response<Bytes> {
     ///         Response::new(Bytes::from(request.uri().path().to_owned()))
     ///     }
-    /// #   fn refuse(&self, refused: Refused<'_>) -> Response<Bytes> { unimplemented!() }
+    ///
+    ///     fn refuse(&self, refused: Refused<'_>) -> Response<Bytes> {
+    ///         Response::new(Bytes::from(refused.why.to_string()))
+    ///     }
     /// }
     /// ```
     fn call(
