@@ -14,7 +14,7 @@ use crate::{
     problem::Problem,
     request::{During as _, Request, json},
     schema::Schema,
-    secrets::{parse_id, require_json_accepted},
+    secrets::{authorized_json, parse_id, refused, require_json_accepted},
     service::wrong_method,
 };
 
@@ -71,14 +71,9 @@ pub(crate) async fn on_acl(
         Method::PUT | Method::PATCH => {
             const OPERATION: Operation = Operation::AclUpdate;
             require_json_accepted(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretAclsPutPatch, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let change = read_change(&request.read_json().await?)?;
+            let body =
+                authorized_json(&mut request, id, Action::SecretAclsPutPatch, OPERATION).await?;
+            let change = read_change(&body)?;
             let acls = &request.app.acls;
             let done = match *method {
                 Method::PUT => acls.replace(&request.actor, id, change).await,
@@ -102,15 +97,12 @@ pub(crate) async fn on_acl(
                 .during(Operation::AclDeletion)?;
             json(StatusCode::OK, &None::<()>)
         }
-        _ => {
-            request
-                .app
-                .secrets
-                .exists(id)
-                .await
-                .during(Operation::Request)?;
-            Err(wrong_method(&request, "DELETE, GET, PATCH, PUT"))
-        }
+        _ => Err(refused(
+            &request,
+            id,
+            wrong_method(&request, "DELETE, GET, PATCH, PUT"),
+        )
+        .await),
     }
 }
 

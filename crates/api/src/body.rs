@@ -44,21 +44,17 @@ pub(crate) async fn read(
     Ok(bytes)
 }
 
-/// Reads and drops what is left of a body, if that is not much: behind an
-/// unread body the connection cannot take another request. Tells whether the
-/// end of the body was reached.
-pub(crate) async fn discard(mut body: RequestBody<'_>, bytes_max: usize) -> bool {
+/// Reads and drops what is left of a body, if that is not much.
+pub(crate) async fn discard(mut body: RequestBody<'_>, bytes_max: usize) {
     let announced = body.size_hint().lower();
     if usize::try_from(announced).map_or(true, |bytes| bytes > bytes_max) {
-        return false;
+        return;
     }
     let mut read = 0;
     while read <= bytes_max {
-        match body.frame().await {
-            None => return true,
-            Some(Err(_)) => return false,
-            Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
-        }
+        let Some(Ok(frame)) = body.frame().await else {
+            return;
+        };
+        read += frame.data_ref().map_or(0, Bytes::len);
     }
-    false
 }

@@ -13,7 +13,7 @@ use crate::{
     problem::Problem,
     request::{During as _, Request, json, with_location},
     schema::Schema,
-    secrets::{SecretJson, parse_id, require_json_accepted},
+    secrets::{SecretJson, authorized_json, find, parse_id, refused, require_json_accepted},
     service::wrong_method,
 };
 
@@ -67,14 +67,9 @@ pub(crate) async fn on_collection(
         Method::POST => {
             const OPERATION: Operation = Operation::ConsumerCreation;
             require_json_accepted(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretConsumersPost, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let consumer = read_consumer(&request.read_json().await?)?;
+            let body =
+                authorized_json(&mut request, id, Action::SecretConsumersPost, OPERATION).await?;
+            let consumer = read_consumer(&body)?;
             let view = request
                 .app
                 .consumers
@@ -90,14 +85,9 @@ pub(crate) async fn on_collection(
         Method::DELETE => {
             const OPERATION: Operation = Operation::ConsumerDeletion;
             require_json_accepted(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretConsumersDelete, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let consumer = read_consumer(&request.read_json().await?)?;
+            let body =
+                authorized_json(&mut request, id, Action::SecretConsumersDelete, OPERATION).await?;
+            let consumer = read_consumer(&body)?;
             let view = request
                 .app
                 .consumers
@@ -106,15 +96,7 @@ pub(crate) async fn on_collection(
                 .during(OPERATION)?;
             json(StatusCode::OK, &SecretJson::with_consumers(&request, &view))
         }
-        _ => {
-            request
-                .app
-                .secrets
-                .exists(id)
-                .await
-                .during(Operation::Request)?;
-            Err(wrong_method(&request, "DELETE, GET, POST"))
-        }
+        _ => Err(refused(&request, id, wrong_method(&request, "DELETE, GET, POST")).await),
     }
 }
 
@@ -124,13 +106,7 @@ pub(crate) async fn on_consumer(
     secret: &str,
     consumer: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let secret = parse_id(secret)?;
-    request
-        .app
-        .secrets
-        .exists(secret)
-        .await
-        .during(Operation::Request)?;
+    let secret = find(&request, secret).await?;
     let id = ConsumerId::parse(consumer).map_err(|_source| {
         Problem::new(
             StatusCode::NOT_FOUND,

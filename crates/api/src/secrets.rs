@@ -15,6 +15,7 @@ pub(crate) use view::{SecretJson, shown};
 
 use crate::{
     base64::decode_lenient,
+    json::Json,
     media,
     operation::Operation,
     paging::Listed,
@@ -143,7 +144,7 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
         .iter()
         .map(|view| SecretJson::in_list(request, view))
         .collect();
-    let page = Page {
+    let shown = Page {
         items,
         offset,
         total,
@@ -154,14 +155,10 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
             plural: "secrets",
             url: &url,
             link_tail: &link_tail,
-            limit: request_limit(request)?,
-            page,
+            limit: page.limit,
+            page: shown,
         },
     )
-}
-
-fn request_limit(request: &Request<'_>) -> Result<u32, Problem> {
-    Ok(request.limits.pages().read(&request.query)?.limit)
 }
 
 /// `None` where nothing can fit: there is no such type.
@@ -219,15 +216,7 @@ pub(crate) async fn on_secret(
         Method::GET => read(&request, id).await,
         Method::PUT => put(request, id).await,
         Method::DELETE => delete(&request, id).await,
-        _ => {
-            request
-                .app
-                .secrets
-                .exists(id)
-                .await
-                .during(Operation::Request)?;
-            Err(wrong_method(&request, "DELETE, GET, PUT"))
-        }
+        _ => Err(refused(&request, id, wrong_method(&request, "DELETE, GET, PUT")).await),
     }
 }
 
@@ -384,18 +373,33 @@ async fn delete(request: &Request<'_>, id: SecretId) -> Result<Response<Bytes>, 
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
+/// Why a request about a secret is refused: an unknown secret comes before
+/// everything else.
+pub(crate) async fn refused(request: &Request<'_>, id: SecretId, otherwise: Problem) -> Problem {
+    let exists = request.app.secrets.exists(id).await;
+    exists.during(Operation::Request).err().unwrap_or(otherwise)
+}
+
+/// Reads a JSON body, but first asks whether the caller may do what it is for.
+pub(crate) async fn authorized_json(
+    request: &mut Request<'_>,
+    id: SecretId,
+    action: Action,
+    operation: Operation,
+) -> Result<Json, Problem> {
+    let secrets = &request.app.secrets;
+    let authorized = secrets.authorize(&request.actor, action, id).await;
+    authorized.during(operation)?;
+    request.require_json_type()?;
+    request.read_json().await
+}
+
 /// Refuses media types that nobody knows, but an unknown secret first.
 pub(crate) async fn require_known_type(request: &Request<'_>, id: SecretId) -> Result<(), Problem> {
     if request.accept().takes_any_known() {
         return Ok(());
     }
-    request
-        .app
-        .secrets
-        .exists(id)
-        .await
-        .during(Operation::Request)?;
-    Err(Problem::not_acceptable())
+    Err(refused(request, id, Problem::not_acceptable()).await)
 }
 
 /// Refuses what takes no JSON, but an unknown secret first.
@@ -406,13 +410,7 @@ pub(crate) async fn require_json_accepted(
     if request.accept().takes_json() {
         return Ok(());
     }
-    request
-        .app
-        .secrets
-        .exists(id)
-        .await
-        .during(Operation::Request)?;
-    Err(Problem::not_acceptable())
+    Err(refused(request, id, Problem::not_acceptable()).await)
 }
 
 // === its payload ===
@@ -425,13 +423,7 @@ pub(crate) async fn on_payload(
     let id = parse_id(id)?;
     require_known_type(&request, id).await?;
     if *method != Method::GET {
-        request
-            .app
-            .secrets
-            .exists(id)
-            .await
-            .during(Operation::Request)?;
-        return Err(Problem::method_not_allowed(None));
+        return Err(refused(&request, id, Problem::method_not_allowed(None)).await);
     }
     payload(&request, id, Operation::SecretPayloadRetrieval).await
 }

@@ -11,7 +11,7 @@ use donjon_domain::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT, VARY, WWW_AUTHENTICATE},
+    header::{CONTENT_LENGTH, EXPECT, VARY, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -106,21 +106,18 @@ impl Api {
     }
 
     /// Answers a request. The body is read as far as needed, and a little that
-    /// is left is dropped; with more, the answer closes the connection.
+    /// is left is dropped, because behind a body that is not read to its end
+    /// the transport has to close the connection.
     pub async fn handle(
         &self,
         head: &Parts,
         mut body: RequestBody<'_>,
         peer: Peer,
     ) -> Response<Bytes> {
-        let mut response = self.answer(head, body.as_mut(), peer).await;
-        let bytes_max = self.limits.request_bytes.max(DISCARD_BYTES_MAX);
+        let response = self.answer(head, body.as_mut(), peer).await;
         // Whoever waits for `100 Continue` need not send a body that nobody wants.
-        let is_read = body.is_end_stream()
-            || (!head.headers.contains_key(EXPECT) && body::discard(body, bytes_max).await);
-        if !is_read {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
+        if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
+            body::discard(body, self.limits.request_bytes.max(DISCARD_BYTES_MAX)).await;
         }
         response
     }

@@ -14,7 +14,7 @@ use crate::{
     problem::Problem,
     request::{During as _, Request, empty, json, with_location},
     schema::Schema,
-    secrets::{parse_id, require_json_accepted, require_known_type},
+    secrets::{authorized_json, parse_id, refused, require_json_accepted, require_known_type},
     service::wrong_method,
 };
 
@@ -59,14 +59,8 @@ pub(crate) async fn on_collection(
         Method::PUT => {
             const OPERATION: Operation = Operation::MetadataCreation;
             require_known_type(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretMetaPut, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let metadata = read_all(&request.read_json().await?)?;
+            let body = authorized_json(&mut request, id, Action::SecretMetaPut, OPERATION).await?;
+            let metadata = read_all(&body)?;
             request
                 .app
                 .user_metadata
@@ -78,14 +72,8 @@ pub(crate) async fn on_collection(
         Method::POST => {
             const OPERATION: Operation = Operation::MetadatumCreation;
             require_known_type(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretMetaPost, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let (key, value) = read_one(&request.read_json().await?)?;
+            let body = authorized_json(&mut request, id, Action::SecretMetaPost, OPERATION).await?;
+            let (key, value) = read_one(&body)?;
             let added = request
                 .app
                 .user_metadata
@@ -104,15 +92,7 @@ pub(crate) async fn on_collection(
                 &format!("{metadata_ref}/{}", key.as_str()),
             ))
         }
-        _ => {
-            request
-                .app
-                .secrets
-                .exists(id)
-                .await
-                .during(Operation::Request)?;
-            Err(wrong_method(&request, "GET, POST, PUT"))
-        }
+        _ => Err(refused(&request, id, wrong_method(&request, "GET, POST, PUT")).await),
     }
 }
 
@@ -138,14 +118,8 @@ pub(crate) async fn on_key(
         Method::PUT => {
             const OPERATION: Operation = Operation::MetadatumUpdate;
             require_known_type(&request, id).await?;
-            request
-                .app
-                .secrets
-                .authorize(&request.actor, Action::SecretMetaPut, id)
-                .await
-                .during(OPERATION)?;
-            request.require_json_type()?;
-            let (key, value) = read_one(&request.read_json().await?)?;
+            let body = authorized_json(&mut request, id, Action::SecretMetaPut, OPERATION).await?;
+            let (key, value) = read_one(&body)?;
             let new = (key.clone(), value.clone());
             let changed = request
                 .app
@@ -171,15 +145,7 @@ pub(crate) async fn on_key(
             removed.during(Operation::MetadatumRemoval)?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
-        _ => {
-            request
-                .app
-                .secrets
-                .exists(id)
-                .await
-                .during(Operation::Request)?;
-            Err(Problem::method_not_allowed(None))
-        }
+        _ => Err(refused(&request, id, Problem::method_not_allowed(None)).await),
     }
 }
 
