@@ -152,6 +152,10 @@ impl Writer {
 /// Answers before the commit, as nobody should: the crash harness has to find
 /// out that something is lost.
 #[cfg(feature = "danger-ack-before-commit")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time between answer and commit is what is wanted"
+)]
 fn answer_early(batch: &mut [Queued], outcomes: &mut [Outcome]) {
     for (queued, outcome) in batch.iter_mut().zip(outcomes) {
         let (nobody, _) = oneshot::channel();
