@@ -7,6 +7,8 @@
 //! Each use case takes three steps in this order: authorize on a read, do
 //! cryptography, then one short write that checks again whatever may have
 //! changed in between.
+//!
+#![doc = include_str!("../README.md")]
 
 mod acls;
 mod consumers;
