@@ -9,6 +9,8 @@
 //! Suggested reading order: [`Api::handle`] in `service`, `route`, then one of
 //! the handler modules such as `secrets`; `problem` is the only place where an
 //! outcome becomes a status.
+//!
+#![doc = include_str!("../README.md")]
 
 mod acls;
 mod base64;
