@@ -161,6 +161,11 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
             StatusCode::FORBIDDEN,
             "Not Allowed. Sorry, only the creator of a consumer can delete it.",
         ),
+        Error::QuotaReached { .. } => Problem::issue(
+            StatusCode::FORBIDDEN,
+            operation,
+            "Creation not allowed because a quota has been reached.",
+        ),
         Error::Overloaded => Problem::unavailable("The server is busy. Please try again."),
         Error::StorageFull => {
             Problem::unavailable("The server has no room to store this. Nothing was changed.")
@@ -203,6 +208,10 @@ pub(crate) fn refusal(why: Refusal) -> Problem {
 const fn missing_text(missing: Missing) -> &'static str {
     match missing {
         Missing::Secret => "Secret not found.",
+        Missing::Container => "Secrets container not found.",
+        Missing::Order => "Order not found.",
+        Missing::TransportKey => "Transport Key not found.",
+        Missing::ProjectQuotas => "Project quotas not found.",
         Missing::Payload => "Not Found. Sorry but your secret has no payload.",
         Missing::Metadatum => "Secret metadata not found.",
         Missing::Consumer => "Consumer not found.",

@@ -1,7 +1,10 @@
 //! The closed list of ways in which a use case can end badly. No status code
 //! and no text for clients is here; `api` maps each variant.
 
-use donjon_domain::ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind};
+use donjon_domain::{
+    Resource,
+    ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind},
+};
 
 use crate::Denied;
 
@@ -23,6 +26,14 @@ pub enum Error {
     /// The registration belongs to another project.
     #[error("consumer belongs to another project")]
     NotTheRegistrar,
+    /// The project has as many as it may have; nothing was done.
+    #[error("quota of {limit} {} reached", resource.as_str())]
+    QuotaReached {
+        /// Of what.
+        resource: Resource,
+        /// How many are allowed.
+        limit: i64,
+    },
     /// Too much waits; nothing was done.
     #[error("overloaded")]
     Overloaded,
@@ -48,6 +59,14 @@ pub enum Error {
 pub enum Missing {
     /// The secret: unknown, deleted or expired.
     Secret,
+    /// The container.
+    Container,
+    /// The order.
+    Order,
+    /// The transport key.
+    TransportKey,
+    /// The quotas of a project.
+    ProjectQuotas,
     /// The payload of a secret.
     Payload,
     /// A key of user metadata.

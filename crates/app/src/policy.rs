@@ -7,32 +7,84 @@
 
 use std::fmt;
 
-use donjon_domain::{Acl, Actor, ProjectId, Scope, StoredSecret, UserId};
+use donjon_domain::{Acl, Actor, Order, ProjectId, Scope, StoredContainer, StoredSecret, UserId};
 
-/// What a caller wants to do. Each has the name of its rule in a policy file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the rule whose name `Action::rule` gives"
-)]
-pub enum Action {
-    SecretsPost,
-    SecretsGet,
-    SecretGet,
-    SecretDecrypt,
-    SecretPut,
-    SecretDelete,
-    SecretMetaGet,
-    SecretMetaPost,
-    SecretMetaPut,
-    SecretMetaDelete,
-    SecretAclsGet,
-    SecretAclsPutPatch,
-    SecretAclsDelete,
-    SecretConsumersGet,
-    SecretConsumersPost,
-    SecretConsumersDelete,
-    ConsumerGet,
+macro_rules! actions {
+    ($($variant:ident = $rule:literal,)*) => {
+        /// What a caller wants to do. Each has the name of its rule in a policy file.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(
+            missing_docs,
+            reason = "each variant is the rule whose name `Action::rule` gives"
+        )]
+        pub enum Action {
+            $($variant,)*
+        }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Name of the rule.
+            #[must_use]
+            pub const fn rule(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $rule,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    SecretsPost = "secrets:post",
+    SecretsGet = "secrets:get",
+    SecretGet = "secret:get",
+    SecretDecrypt = "secret:decrypt",
+    SecretPut = "secret:put",
+    SecretDelete = "secret:delete",
+    SecretMetaGet = "secret_meta:get",
+    SecretMetaPost = "secret_meta:post",
+    SecretMetaPut = "secret_meta:put",
+    SecretMetaDelete = "secret_meta:delete",
+    SecretAclsGet = "secret_acls:get",
+    SecretAclsPutPatch = "secret_acls:put_patch",
+    SecretAclsDelete = "secret_acls:delete",
+    SecretConsumersGet = "secret_consumers:get",
+    SecretConsumersPost = "secret_consumers:post",
+    SecretConsumersDelete = "secret_consumers:delete",
+    ContainersPost = "containers:post",
+    ContainersGet = "containers:get",
+    ContainerGet = "container:get",
+    ContainerDelete = "container:delete",
+    ContainerSecretPost = "container_secret:post",
+    ContainerSecretDelete = "container_secret:delete",
+    ContainerAclsGet = "container_acls:get",
+    ContainerAclsPutPatch = "container_acls:put_patch",
+    ContainerAclsDelete = "container_acls:delete",
+    ContainerConsumersGet = "container_consumers:get",
+    ContainerConsumersPost = "container_consumers:post",
+    ContainerConsumersDelete = "container_consumers:delete",
+    ConsumerGet = "consumer:get",
+    OrdersPost = "orders:post",
+    OrdersGet = "orders:get",
+    OrdersPut = "orders:put",
+    OrderGet = "order:get",
+    OrderDelete = "order:delete",
+    QuotasGet = "quotas:get",
+    ProjectQuotasGet = "project_quotas:get",
+    ProjectQuotasPut = "project_quotas:put",
+    ProjectQuotasDelete = "project_quotas:delete",
+    SecretStoresGet = "secretstores:get",
+    SecretStoresGetGlobalDefault = "secretstores:get_global_default",
+    SecretStoresGetPreferred = "secretstores:get_preferred",
+    SecretStoreGet = "secretstore:get",
+    SecretStorePreferredPost = "secretstore_preferred:post",
+    SecretStorePreferredDelete = "secretstore_preferred:delete",
+    TransportKeysGet = "transport_keys:get",
+    TransportKeyGet = "transport_key:get",
+    TransportKeysPost = "transport_keys:post",
+    TransportKeyDelete = "transport_key:delete",
 }
 
 /// What the action is done to, as stored rows describe it.
@@ -42,6 +94,10 @@ pub enum Target<'a> {
     Project,
     /// One secret.
     Secret(EntityTarget<'a>),
+    /// One container.
+    Container(EntityTarget<'a>),
+    /// One order.
+    Order(&'a ProjectId),
 }
 
 /// An entity, as a rule sees it.
@@ -121,9 +177,7 @@ fn allows(actor: &Actor, action: Action, target: &Target<'_>) -> bool {
         ) => secret.allows_project(actor),
         // The rule speaks of containers, so with secrets only its first half can hold.
         (Action::ConsumerGet, Target::Secret(_)) => actor.has_role("admin"),
-        (Action::SecretsPost | Action::SecretsGet, Target::Secret(_)) | (_, Target::Project) => {
-            false
-        }
+        _ => false,
     }
 }
 
@@ -141,6 +195,24 @@ impl<'a> Target<'a> {
             project_access: acl.is_none_or(|acl: &Acl| acl.project_access),
         })
     }
+
+    /// Describes a container to a rule.
+    #[must_use]
+    pub fn container(stored: &'a StoredContainer, actor: &Actor) -> Self {
+        let acl = stored.acl.as_ref();
+        Self::Container(EntityTarget {
+            project: &stored.container.project,
+            creator: stored.container.creator.as_ref(),
+            acl_names_caller: acl.is_some_and(|acl| acl.lists(actor)),
+            project_access: acl.is_none_or(|acl: &Acl| acl.project_access),
+        })
+    }
+
+    /// Describes an order to a rule.
+    #[must_use]
+    pub fn order(order: &'a Order) -> Self {
+        Self::Order(&order.project)
+    }
 }
 
 impl EntityTarget<'_> {
@@ -152,34 +224,6 @@ impl EntityTarget<'_> {
         own_project
             && (actor.has_role("admin")
                 || (actor.has_role("member") && (owner || self.project_access)))
-    }
-}
-
-// === impl Action ===
-
-impl Action {
-    /// Name of the rule.
-    #[must_use]
-    pub const fn rule(self) -> &'static str {
-        match self {
-            Self::SecretsPost => "secrets:post",
-            Self::SecretsGet => "secrets:get",
-            Self::SecretGet => "secret:get",
-            Self::SecretDecrypt => "secret:decrypt",
-            Self::SecretPut => "secret:put",
-            Self::SecretDelete => "secret:delete",
-            Self::SecretMetaGet => "secret_meta:get",
-            Self::SecretMetaPost => "secret_meta:post",
-            Self::SecretMetaPut => "secret_meta:put",
-            Self::SecretMetaDelete => "secret_meta:delete",
-            Self::SecretAclsGet => "secret_acls:get",
-            Self::SecretAclsPutPatch => "secret_acls:put_patch",
-            Self::SecretAclsDelete => "secret_acls:delete",
-            Self::SecretConsumersGet => "secret_consumers:get",
-            Self::SecretConsumersPost => "secret_consumers:post",
-            Self::SecretConsumersDelete => "secret_consumers:delete",
-            Self::ConsumerGet => "consumer:get",
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod authenticator;
 mod crypto;
+mod generator;
 mod repository;
 mod system;
 mod token_store;
@@ -13,6 +14,9 @@ use std::{future::Future, pin::Pin};
 
 pub use authenticator::{AuthError, AuthErrorKind, Authenticator, Credential};
 pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
+pub use generator::{
+    Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator, KeyPair,
+};
 pub use repository::{
     Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,
     TxError, WriteJob,
