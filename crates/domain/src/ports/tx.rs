@@ -17,11 +17,31 @@ use crate::{
 };
 
 /// Reads of one snapshot.
-pub trait ReadTx: SecretReads + AclReads + ConsumerReads + UserMetadataReads + KekReads {}
+pub trait ReadTx:
+    SecretReads
+    + AclReads
+    + ConsumerReads
+    + UserMetadataReads
+    + ContainerReads
+    + OrderReads
+    + QuotaReads
+    + TransportKeyReads
+    + KekReads
+{
+}
 
 /// Reads and writes of one transaction.
 pub trait WriteTx:
-    ReadTx + SecretWrites + AclWrites + ConsumerWrites + UserMetadataWrites + KekWrites
+    ReadTx
+    + SecretWrites
+    + AclWrites
+    + ConsumerWrites
+    + UserMetadataWrites
+    + ContainerWrites
+    + OrderWrites
+    + QuotaWrites
+    + TransportKeyWrites
+    + KekWrites
 {
 }
 
