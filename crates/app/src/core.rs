@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use donjon_domain::{
-    Actor, SecretId, StoredSecret, Timestamp,
+    Actor, Quotas, SecretId, StoredSecret, Timestamp,
     ports::{Clock, CryptoPlugin, Entropy, ReadTx, Reading, Repository, RepositoryExt, WriteTx},
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: Policy,
+    /// What projects without quotas of their own may have.
+    pub(crate) quotas: Quotas,
     pub(crate) sealing: Sealing,
 }
 
@@ -53,6 +55,7 @@ impl Core {
             clock,
             entropy,
             policy,
+            quotas: Quotas::UNLIMITED,
             sealing,
         }
     }

@@ -15,6 +15,7 @@ mod consumers;
 mod core;
 mod error;
 mod policy;
+mod quotas;
 mod sealing;
 mod secrets;
 mod user_metadata;
