@@ -6,6 +6,7 @@
 
 mod list;
 mod state;
+mod table;
 mod tokens;
 mod tx;
 

@@ -3,18 +3,19 @@
 use std::cmp::Ordering;
 
 use donjon_domain::{
-    Direction, Label, ListScope, Page, PageRequest, Secret, SecretFilter, SecretId, SecretQuery,
-    SecretSortKey, Start, TimeBound, Timestamp,
+    Container, ContainerQuery, Direction, Label, ListScope, Order, OrderQuery, Page, PageRequest,
+    Secret, SecretFilter, SecretQuery, SecretSortKey, Start, TimeBound, Timestamp,
 };
 
-use super::state::{Entry, State};
+use super::state::{SecretRow, State};
 
 /// The part of the list that the query asks for.
 pub(super) fn secrets(state: &State, query: &SecretQuery, now: Timestamp) -> Page<Secret> {
     let mut found: Vec<&Secret> = state
-        .entries()
-        .filter(|entry| in_scope(entry, &query.scope))
-        .map(|entry| &entry.secret)
+        .secrets
+        .rows()
+        .filter(|row| in_scope(row, &query.scope))
+        .map(|row| &row.secret)
         .filter(|secret| !secret.is_expired(now) && holds(&query.filter, secret))
         .collect();
     // The sort is stable, so ties stay in the order of creation.
@@ -22,11 +23,44 @@ pub(super) fn secrets(state: &State, query: &SecretQuery, now: Timestamp) -> Pag
     cut(&found, query.page, |secret, id| secret.id == id)
 }
 
+/// The part of the list that the query asks for.
+pub(super) fn containers(state: &State, query: &ContainerQuery) -> Page<Container> {
+    let found: Vec<&Container> = state
+        .containers
+        .rows()
+        .map(|row| &row.container)
+        .filter(|container| {
+            container.project == query.project
+                && pattern_holds(query.name.as_deref(), container.name.as_ref())
+                && query
+                    .container_type
+                    .is_none_or(|wanted| container.container_type == wanted)
+        })
+        .collect();
+    cut(&found, query.page, |container, id| container.id == id)
+}
+
+/// The part of the list that the query asks for.
+pub(super) fn orders(state: &State, query: &OrderQuery) -> Page<Order> {
+    let wanted = query.meta.as_ref().map(|part| part.to_ascii_lowercase());
+    let found: Vec<&Order> = state
+        .orders
+        .rows()
+        .filter(|order| {
+            order.project == query.project
+                && wanted
+                    .as_ref()
+                    .is_none_or(|part| order.meta.to_ascii_lowercase().contains(part))
+        })
+        .collect();
+    cut(&found, query.page, |order, id| order.id == id)
+}
+
 /// Cuts a page out of a whole list.
-pub(super) fn cut<T: Clone>(
+pub(super) fn cut<T: Clone, I: Copy>(
     whole: &[&T],
-    page: PageRequest,
-    is: impl Fn(&T, SecretId) -> bool,
+    page: PageRequest<I>,
+    is: impl Fn(&T, I) -> bool,
 ) -> Page<T> {
     let offset = match page.start {
         Start::Offset(offset) => offset,
@@ -53,13 +87,10 @@ fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn in_scope(entry: &Entry, scope: &ListScope) -> bool {
+fn in_scope(row: &SecretRow, scope: &ListScope) -> bool {
     match scope {
-        ListScope::Project(project) => entry.secret.project == *project,
-        ListScope::SharedWith(user) => entry
-            .acl
-            .as_ref()
-            .is_some_and(|acl| acl.users.contains(user)),
+        ListScope::Project(project) => row.secret.project == *project,
+        ListScope::SharedWith(user) => row.acl.as_ref().is_some_and(|acl| acl.users.contains(user)),
     }
 }
 

@@ -1,22 +1,21 @@
 //! All rows, as plain values.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
-
 use donjon_domain::{
-    Acl, Deployment, KekId, Sealed, Secret, SecretId, StoredConsumer, TokenRow, UserMetadata,
-    WrappedKek,
+    Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Order, OrderId, ProjectId,
+    ProjectQuotas, Sealed, Secret, SecretId, StoredConsumer, StoredContainerConsumer, TokenRow,
+    TransportKey, TransportKeyId, UserMetadata, WrappedKek,
 };
 
-/// Everything that is stored. A copy shares what does not change.
+use super::table::Table;
+
+/// Everything that is stored.
 #[derive(Clone, Default)]
 pub(super) struct State {
-    /// Secrets by the number of their creation.
-    entries: BTreeMap<u64, Arc<Entry>>,
-    numbers: HashMap<SecretId, u64>,
-    created: u64,
+    pub(super) secrets: Table<SecretId, SecretRow>,
+    pub(super) containers: Table<ContainerId, ContainerRow>,
+    pub(super) orders: Table<OrderId, Order>,
+    pub(super) transport_keys: Table<TransportKeyId, TransportKey>,
+    pub(super) quotas: Table<ProjectId, (ProjectId, ProjectQuotas)>,
     pub(super) keks: Vec<WrappedKek>,
     pub(super) deployment: Option<Deployment>,
     pub(super) tokens: Vec<TokenRow>,
@@ -24,7 +23,7 @@ pub(super) struct State {
 
 /// A secret and all that belongs to it.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct SecretRow {
     pub(super) secret: Secret,
     pub(super) payload: Option<Sealed>,
     pub(super) acl: Option<Acl>,
@@ -32,39 +31,25 @@ pub(super) struct Entry {
     pub(super) metadata: UserMetadata,
 }
 
+/// A container and all that belongs to it.
+#[derive(Clone)]
+pub(super) struct ContainerRow {
+    pub(super) container: Container,
+    /// In the order in which they were added.
+    pub(super) entries: Vec<ContainerEntry>,
+    pub(super) acl: Option<Acl>,
+    /// In the order in which they were registered.
+    pub(super) consumers: Vec<StoredContainerConsumer>,
+}
+
 impl State {
-    pub(super) fn entry(&self, id: SecretId) -> Option<&Entry> {
-        let number = self.numbers.get(&id)?;
-        self.entries.get(number).map(Arc::as_ref)
-    }
-
-    pub(super) fn entry_mut(&mut self, id: SecretId) -> Option<&mut Entry> {
-        let number = self.numbers.get(&id)?;
-        self.entries.get_mut(number).map(Arc::make_mut)
-    }
-
-    /// All entries, oldest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().map(Arc::as_ref)
-    }
-
-    /// Adds an entry; `false` where its id is taken.
-    pub(super) fn insert(&mut self, entry: Entry) -> bool {
-        let id = entry.secret.id;
-        if self.numbers.contains_key(&id) {
-            return false;
-        }
-        self.created += 1;
-        self.numbers.insert(id, self.created);
-        self.entries.insert(self.created, Arc::new(entry));
-        true
-    }
-
-    pub(super) fn remove(&mut self, id: SecretId) -> bool {
-        let Some(number) = self.numbers.remove(&id) else {
-            return false;
-        };
-        self.entries.remove(&number).is_some()
+    /// Removes a secret, what belongs to it, and the entries that name it.
+    pub(super) fn remove_secret(&mut self, id: SecretId) -> bool {
+        self.containers.change(
+            |row| row.entries.iter().any(|entry| entry.secret == id),
+            |row| row.entries.retain(|entry| entry.secret != id),
+        );
+        self.secrets.remove(&id)
     }
 
     pub(super) fn kek(&self, id: KekId) -> Option<&WrappedKek> {

@@ -1,19 +1,24 @@
 //! One transaction on a copy of everything.
 
+mod containers;
+mod orders;
+mod quotas;
+mod transport_keys;
+
 use donjon_domain::{
     Acl, ContentType, Deployment, KekId, KekScope, KekState, MetadataKey, Page, PageRequest,
     ProjectId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
     Timestamp, UserMetadata, WrappedKek,
     ports::{
-        AclReads, AclWrites, ConsumerReads, ConsumerWrites, KekReads, KekWrites, ReadTx,
-        RepositoryError, RepositoryErrorKind, SecretReads, SecretWrites, UserMetadataReads,
-        UserMetadataWrites, WriteTx,
+        AclReads, AclWrites, ConsumerReads, ConsumerWrites, Counted, KekReads, KekWrites,
+        QuotaReads as _, ReadTx, RepositoryError, RepositoryErrorKind, SecretReads, SecretWrites,
+        UserMetadataReads, UserMetadataWrites, WriteTx,
     },
 };
 
 use super::{
     list,
-    state::{Entry, State},
+    state::{SecretRow, State},
 };
 
 /// A transaction under way.
@@ -44,14 +49,15 @@ impl Tx {
         }
     }
 
-    /// The entry of a secret, for adding something to it.
-    fn adding_to(&mut self, id: SecretId) -> Result<&mut Entry, RepositoryError> {
-        self.adding()?.entry_mut(id).ok_or_else(missing)
+    /// A secret, for adding something to it.
+    fn adding_to(&mut self, id: SecretId) -> Result<&mut SecretRow, RepositoryError> {
+        let row = self.adding()?.secrets.get_mut(&id);
+        row.ok_or_else(|| missing("secret"))
     }
 }
 
-fn missing() -> RepositoryError {
-    RepositoryError::with_source(RepositoryErrorKind::Internal, "no such secret")
+fn missing(what: &str) -> RepositoryError {
+    RepositoryError::with_source(RepositoryErrorKind::Internal, format!("no such {what}"))
 }
 
 fn duplicate() -> RepositoryError {
@@ -63,14 +69,15 @@ impl WriteTx for Tx {}
 
 impl SecretReads for Tx {
     fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError> {
-        Ok(self.state.entry(id).map(|entry| StoredSecret {
-            secret: entry.secret.clone(),
-            acl: entry.acl.clone(),
+        Ok(self.state.secrets.get(&id).map(|row| StoredSecret {
+            secret: row.secret.clone(),
+            acl: row.acl.clone(),
         }))
     }
 
     fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError> {
-        Ok(self.state.entry(id).and_then(|entry| entry.payload.clone()))
+        let row = self.state.secrets.get(&id);
+        Ok(row.and_then(|row| row.payload.clone()))
     }
 
     fn list_secrets(
@@ -86,17 +93,14 @@ impl SecretReads for Tx {
         project: &ProjectId,
         now: Timestamp,
     ) -> Result<u64, RepositoryError> {
-        let secrets = self.state.entries().map(|entry| &entry.secret);
-        let count = secrets
-            .filter(|secret| secret.project == *project && !secret.is_expired(now))
-            .count();
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        self.count(project, Counted::Secrets, now)
     }
 }
 
 impl AclReads for Tx {
     fn secret_acl(&mut self, id: SecretId) -> Result<Option<Acl>, RepositoryError> {
-        Ok(self.state.entry(id).and_then(|entry| entry.acl.clone()))
+        let row = self.state.secrets.get(&id);
+        Ok(row.and_then(|row| row.acl.clone()))
     }
 }
 
@@ -105,8 +109,8 @@ impl ConsumerReads for Tx {
         &mut self,
         secret: SecretId,
     ) -> Result<Vec<StoredConsumer>, RepositoryError> {
-        let entry = self.state.entry(secret);
-        Ok(entry.map_or_else(Vec::new, |entry| entry.consumers.clone()))
+        let row = self.state.secrets.get(&secret);
+        Ok(row.map_or_else(Vec::new, |row| row.consumers.clone()))
     }
 
     fn list_secret_consumers(
@@ -131,8 +135,8 @@ impl ConsumerReads for Tx {
 
 impl UserMetadataReads for Tx {
     fn user_metadata(&mut self, secret: SecretId) -> Result<UserMetadata, RepositoryError> {
-        let entry = self.state.entry(secret);
-        Ok(entry.map_or_else(UserMetadata::new, |entry| entry.metadata.clone()))
+        let row = self.state.secrets.get(&secret);
+        Ok(row.map_or_else(UserMetadata::new, |row| row.metadata.clone()))
     }
 
     fn user_metadatum(
@@ -140,8 +144,8 @@ impl UserMetadataReads for Tx {
         secret: SecretId,
         key: &MetadataKey,
     ) -> Result<Option<String>, RepositoryError> {
-        let entry = self.state.entry(secret);
-        Ok(entry.and_then(|entry| entry.metadata.get(key).cloned()))
+        let row = self.state.secrets.get(&secret);
+        Ok(row.and_then(|row| row.metadata.get(key).cloned()))
     }
 }
 
@@ -167,21 +171,22 @@ impl SecretWrites for Tx {
         payload: Option<&Sealed>,
     ) -> Result<(), RepositoryError> {
         let state = self.adding()?;
-        check_payload(state, payload)?;
+        check_kek(state, payload)?;
         if payload.is_some() != secret.content_type.is_some() {
             return Err(RepositoryError::with_source(
                 RepositoryErrorKind::Internal,
                 "payload and content type come together",
             ));
         }
-        let entry = Entry {
+        let row = SecretRow {
             secret: secret.clone(),
             payload: payload.cloned(),
             acl: None,
             consumers: Vec::new(),
             metadata: UserMetadata::new(),
         };
-        state.insert(entry).then_some(()).ok_or_else(duplicate)
+        let added = state.secrets.insert(secret.id, row);
+        added.then_some(()).ok_or_else(duplicate)
     }
 
     fn set_payload(
@@ -191,30 +196,31 @@ impl SecretWrites for Tx {
         payload: &Sealed,
         updated: Timestamp,
     ) -> Result<(), RepositoryError> {
-        check_payload(self.adding()?, Some(payload))?;
-        let entry = self.adding_to(id)?;
-        if entry.payload.is_some() {
+        check_kek(self.adding()?, Some(payload))?;
+        let row = self.adding_to(id)?;
+        if row.payload.is_some() {
             return Err(duplicate());
         }
-        entry.payload = Some(payload.clone());
-        entry.secret.content_type = Some(content_type);
-        entry.secret.updated = updated;
+        row.payload = Some(payload.clone());
+        row.secret.content_type = Some(content_type);
+        row.secret.updated = updated;
         Ok(())
     }
 
     fn touch_secret(&mut self, id: SecretId, updated: Timestamp) -> Result<(), RepositoryError> {
-        let entry = self.state.entry_mut(id).ok_or_else(missing)?;
-        entry.secret.updated = updated;
+        let row = self.state.secrets.get_mut(&id);
+        let row = row.ok_or_else(|| missing("secret"))?;
+        row.secret.updated = updated;
         Ok(())
     }
 
     fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError> {
-        Ok(self.state.remove(id))
+        Ok(self.state.remove_secret(id))
     }
 }
 
-fn check_payload(state: &State, payload: Option<&Sealed>) -> Result<(), RepositoryError> {
-    let known = payload.is_none_or(|payload| state.kek(payload.kek).is_some());
+fn check_kek(state: &State, sealed: Option<&Sealed>) -> Result<(), RepositoryError> {
+    let known = sealed.is_none_or(|sealed| state.kek(sealed.kek).is_some());
     known.then_some(()).ok_or_else(|| {
         RepositoryError::with_source(RepositoryErrorKind::Internal, "KEK is not stored")
     })
@@ -227,8 +233,8 @@ impl AclWrites for Tx {
     }
 
     fn delete_secret_acl(&mut self, id: SecretId) -> Result<(), RepositoryError> {
-        if let Some(entry) = self.state.entry_mut(id) {
-            entry.acl = None;
+        if let Some(row) = self.state.secrets.get_mut(&id) {
+            row.acl = None;
         }
         Ok(())
     }
@@ -256,12 +262,12 @@ impl ConsumerWrites for Tx {
         secret: SecretId,
         consumer: &SecretConsumer,
     ) -> Result<bool, RepositoryError> {
-        let Some(entry) = self.state.entry_mut(secret) else {
+        let Some(row) = self.state.secrets.get_mut(&secret) else {
             return Ok(false);
         };
-        let before = entry.consumers.len();
-        entry.consumers.retain(|old| old.consumer != *consumer);
-        Ok(entry.consumers.len() < before)
+        let before = row.consumers.len();
+        row.consumers.retain(|old| old.consumer != *consumer);
+        Ok(row.consumers.len() < before)
     }
 }
 
@@ -274,8 +280,9 @@ impl UserMetadataWrites for Tx {
         if !metadata.is_empty() {
             self.adding()?;
         }
-        let entry = self.state.entry_mut(secret).ok_or_else(missing)?;
-        entry.metadata = metadata.clone();
+        let row = self.state.secrets.get_mut(&secret);
+        let row = row.ok_or_else(|| missing("secret"))?;
+        row.metadata = metadata.clone();
         Ok(())
     }
 
@@ -285,8 +292,8 @@ impl UserMetadataWrites for Tx {
         key: &MetadataKey,
         value: &str,
     ) -> Result<(), RepositoryError> {
-        let entry = self.adding_to(secret)?;
-        entry.metadata.insert(key.clone(), value.to_owned());
+        let row = self.adding_to(secret)?;
+        row.metadata.insert(key.clone(), value.to_owned());
         Ok(())
     }
 
@@ -295,8 +302,8 @@ impl UserMetadataWrites for Tx {
         secret: SecretId,
         key: &MetadataKey,
     ) -> Result<(), RepositoryError> {
-        if let Some(entry) = self.state.entry_mut(secret) {
-            entry.metadata.remove(key);
+        if let Some(row) = self.state.secrets.get_mut(&secret) {
+            row.metadata.remove(key);
         }
         Ok(())
     }
