@@ -8,6 +8,7 @@
 
 pub mod authenticator;
 pub mod crypto;
+pub mod key_generator;
 pub mod repository;
 pub mod token_store;
 
@@ -91,6 +92,8 @@ mod tests {
         check(tokens, "token_store", tokens);
         let crypto = include_str!("contract/crypto.rs");
         check(crypto, "crypto", crypto);
+        let generator = include_str!("contract/key_generator.rs");
+        check(generator, "key_generator", generator);
         let authenticator = include_str!("contract/authenticator.rs");
         check(authenticator, "authenticator", authenticator);
     }

@@ -11,6 +11,7 @@ mod block_on;
 mod clock;
 mod crypto;
 mod entropy;
+mod key_generator;
 mod memory;
 
 pub mod contract;
@@ -21,4 +22,5 @@ pub use block_on::block_on;
 pub use clock::FixedClock;
 pub use crypto::FakeCrypto;
 pub use entropy::SeededEntropy;
+pub use key_generator::FakeKeyGenerator;
 pub use memory::MemoryRepository;

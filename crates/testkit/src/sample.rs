@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use donjon_domain::{
-    Acl, Actor, BitLength, ConsumerId, ContentType, Deployment, DeploymentId, KekId, KekScope,
-    KekState, Label, ProjectId, RootKeyId, Scope, Sealed, Secret, SecretConsumer, SecretId,
-    SecretType, StoredConsumer, Timestamp, TokenHash, TokenId, TokenRow, UserId, WrappedKek,
+    Acl, Actor, BitLength, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId,
+    ContainerType, ContentType, Deployment, DeploymentId, KekId, KekScope, KekState, KeySpec,
+    Label, Order, OrderId, OrderState, OrderType, ProjectId, RootKeyId, Scope, Sealed, Secret,
+    SecretConsumer, SecretId, SecretType, StoredConsumer, StoredContainerConsumer, Timestamp,
+    TokenHash, TokenId, TokenRow, TransportKey, TransportKeyId, UserId, WrappedKek,
 };
 
 /// Noon of 2026-11-24, when everything here was created.
@@ -30,6 +32,24 @@ fn uuid_bytes(number: u64) -> [u8; 16] {
 #[must_use]
 pub fn secret_id(number: u64) -> SecretId {
     SecretId::from_bytes(uuid_bytes(number))
+}
+
+/// The container id with this number (below 2^56).
+#[must_use]
+pub fn container_id(number: u64) -> ContainerId {
+    ContainerId::from_bytes(uuid_bytes(number))
+}
+
+/// The order id with this number (below 2^56).
+#[must_use]
+pub fn order_id(number: u64) -> OrderId {
+    OrderId::from_bytes(uuid_bytes(number))
+}
+
+/// The transport key id with this number (below 2^56).
+#[must_use]
+pub fn transport_key_id(number: u64) -> TransportKeyId {
+    TransportKeyId::from_bytes(uuid_bytes(number))
 }
 
 /// The KEK id with this number (below 2^56).
@@ -163,6 +183,95 @@ pub fn stored_consumer(number: u64, resource: &str) -> StoredConsumer {
         consumer: consumer(resource),
         created: NOW,
         updated: NOW.plus_seconds(2),
+    }
+}
+
+/// A generic container without name and creator.
+#[must_use]
+pub fn container(number: u64, project: &str) -> Container {
+    Container {
+        id: container_id(number),
+        project: ProjectId::new(project),
+        creator: None,
+        created: NOW,
+        updated: NOW,
+        name: None,
+        container_type: ContainerType::Generic,
+    }
+}
+
+/// An entry for the secret with this number.
+#[must_use]
+pub fn entry(name: Option<&str>, secret: u64) -> ContainerEntry {
+    ContainerEntry {
+        name: name.map(label),
+        secret: secret_id(secret),
+    }
+}
+
+/// What a service might register on a container.
+#[must_use]
+pub fn container_consumer(name: &str) -> ContainerConsumer {
+    ContainerConsumer {
+        name: label(name),
+        url: label("https://lb.example/1"),
+    }
+}
+
+/// A registration of [`container_consumer`].
+#[must_use]
+pub fn stored_container_consumer(number: u64, name: &str) -> StoredContainerConsumer {
+    StoredContainerConsumer {
+        id: ConsumerId::from_bytes(uuid_bytes(number)),
+        project: ProjectId::new("project"),
+        consumer: container_consumer(name),
+        created: NOW,
+        updated: NOW.plus_seconds(2),
+    }
+}
+
+/// How to make a key without name, mode, expiration and content type.
+///
+/// # Panics
+/// Where the number of bits is out of range.
+#[must_use]
+pub fn key_spec(algorithm: &str, bits: i64) -> KeySpec {
+    KeySpec {
+        name: None,
+        algorithm: label(algorithm),
+        bit_length: BitLength::new(bits).expect("the bit length of a test is in range"),
+        mode: None,
+        expiration: None,
+        content_type: None,
+    }
+}
+
+/// A pending order for an AES key, without creator.
+#[must_use]
+pub fn order(number: u64, project: &str) -> Order {
+    Order {
+        id: order_id(number),
+        project: ProjectId::new(project),
+        creator: None,
+        created: NOW,
+        updated: NOW,
+        order_type: OrderType::Key,
+        meta: r#"{"algorithm":"aes","bit_length":256}"#.to_owned(),
+        spec: key_spec("aes", 256),
+        passphrase: None,
+        state: OrderState::Pending,
+    }
+}
+
+/// A transport key of this plugin.
+#[must_use]
+pub fn transport_key(number: u64, plugin: &str) -> TransportKey {
+    TransportKey {
+        id: transport_key_id(number),
+        plugin_name: label(plugin),
+        transport_key: "-----BEGIN CERTIFICATE-----".to_owned(),
+        created: NOW,
+        updated: NOW,
     }
 }
 

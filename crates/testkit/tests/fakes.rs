@@ -64,3 +64,28 @@ mod token_authenticator {
 
     donjon_testkit::authenticator_contract!(fake());
 }
+
+mod key_generator {
+    use donjon_domain::{KeySpec, ports::KeyGenerator};
+    use donjon_testkit::{
+        FakeKeyGenerator, contract::key_generator::KeyGeneratorCase, sample::key_spec,
+    };
+
+    struct Fake(FakeKeyGenerator);
+
+    impl KeyGeneratorCase for Fake {
+        fn generator(&self) -> &dyn KeyGenerator {
+            &self.0
+        }
+
+        fn symmetric(&self) -> Vec<KeySpec> {
+            vec![key_spec("aes", 256), key_spec("hmacsha256", 64)]
+        }
+
+        fn key_pairs(&self) -> Vec<KeySpec> {
+            vec![key_spec("rsa", 2_048), key_spec("dsa", 1_024)]
+        }
+    }
+
+    donjon_testkit::key_generator_contract!(Box::new(Fake(FakeKeyGenerator::new())));
+}

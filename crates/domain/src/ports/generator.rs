@@ -10,11 +10,14 @@ pub trait KeyGenerator: Send + Sync {
     /// thread of its own. Symmetric keys in software do not.
     fn blocks(&self, request: GenerationRequest<'_>) -> bool;
 
-    /// Makes a key or a key pair. Blocks as [`Self::blocks`] says.
+    /// Makes a key or a key pair. Blocks as [`Self::blocks`] says. Algorithms
+    /// are compared without regard to ASCII letter case; name, expiration and
+    /// content type do not matter.
     ///
     /// # Errors
     /// [`GenerationErrorKind::Unsupported`] for an algorithm or length that
-    /// nothing here makes; else as the generator fails.
+    /// nothing here makes, a symmetric one for a pair and the other way round
+    /// included; else as the generator fails.
     fn generate(&self, request: GenerationRequest<'_>) -> Result<Generated, GenerationError>;
 }
 
@@ -31,7 +34,7 @@ pub enum GenerationRequest<'a> {
 /// What was made.
 #[derive(Debug)]
 pub enum Generated {
-    /// The bytes of a symmetric key.
+    /// The bytes of a symmetric key, as many bits as were asked for.
     Symmetric(SecretBytes),
     /// A key pair.
     KeyPair(KeyPair),
@@ -41,8 +44,9 @@ pub enum Generated {
 #[derive(Debug)]
 pub struct KeyPair {
     /// The private key: PKCS#8 in PEM, encrypted where a passphrase was given.
+    /// Lines of 64 digits, each with a line feed, the last one too.
     pub private: SecretBytes,
-    /// The public key: SubjectPublicKeyInfo in PEM.
+    /// The public key: SubjectPublicKeyInfo in PEM of the same form.
     pub public: SecretBytes,
 }
 
