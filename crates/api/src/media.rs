@@ -82,8 +82,10 @@ impl<'a> Accept<'a> {
             return PayloadAccept::Stored;
         }
         match ContentType::parse(raw) {
-            Some((ContentType::Text, false)) => PayloadAccept::Text,
-            Some((ContentType::Text, true)) => PayloadAccept::TextAs(raw),
+            Some((ContentType::Text | ContentType::TextWithCharset, false)) => PayloadAccept::Text,
+            Some((ContentType::Text | ContentType::TextWithCharset, true)) => {
+                PayloadAccept::TextAs(raw)
+            }
             Some((ContentType::OctetStream | ContentType::Pkcs8, false)) => {
                 PayloadAccept::BytesAs(raw)
             }
@@ -114,7 +116,9 @@ impl PayloadAccept<'_> {
         let text_or = |value| std::str::from_utf8(payload).ok().map(|_| value);
         match self {
             Self::Nothing => Some(HeaderValue::from_static("application/octet-stream")),
-            Self::Stored if stored == ContentType::Text => Self::Text.answer(stored, payload),
+            Self::Stored if matches!(stored, ContentType::Text | ContentType::TextWithCharset) => {
+                Self::Text.answer(stored, payload)
+            }
             Self::Stored => Some(HeaderValue::from_static(stored.as_str())),
             Self::Text => text_or(HeaderValue::from_static("text/plain; charset=UTF-8")),
             Self::TextAs(asked) => HeaderValue::from_str(asked).ok().and_then(text_or),

@@ -110,7 +110,7 @@ impl Sealing {
 fn payload_binding(project: &ProjectId, secret: SecretId) -> Binding<'_> {
     Binding {
         project,
-        secret,
+        object: *secret.as_bytes(),
         kind: SealedKind::Payload,
         version: PAYLOAD_VERSION,
     }

@@ -243,11 +243,12 @@ fn open(
 fn payload_context<'a>(deployment: &'a DeploymentId, binding: &'a Binding<'_>) -> Context<'a> {
     let kind = match binding.kind {
         SealedKind::Payload => Kind::Payload,
+        SealedKind::Passphrase => Kind::Passphrase,
     };
     Context {
         deployment: deployment.as_bytes(),
         project: binding.project.as_str().as_bytes(),
-        object: binding.secret.as_bytes(),
+        object: &binding.object,
         kind,
         version: binding.version,
     }

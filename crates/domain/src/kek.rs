@@ -1,7 +1,7 @@
 //! Key encryption keys (KEKs) and sealed data, as plain bytes that only a
 //! crypto plugin can open. Nothing here is secret by itself.
 
-use crate::{DeploymentId, KekId, ProjectId, RootKeyId, SecretId, Timestamp};
+use crate::{DeploymentId, KekId, ProjectId, RootKeyId, Timestamp};
 
 /// What a KEK is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,15 +53,17 @@ pub struct WrappedKek {
 pub enum SealedKind {
     /// The payload of a secret.
     Payload,
+    /// The passphrase of an order that is not carried out yet.
+    Passphrase,
 }
 
 /// What an envelope is bound to: a row moved to another place does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding<'a> {
-    /// The project that owns the secret.
+    /// The project that owns the row.
     pub project: &'a ProjectId,
-    /// The secret.
-    pub secret: SecretId,
+    /// The id of the row: of the secret, or of the order.
+    pub object: [u8; 16],
     /// What is sealed.
     pub kind: SealedKind,
     /// Counts from 1; a payload is written once today.

@@ -61,7 +61,7 @@ pub struct KeySpec {
     pub mode: Option<Label>,
     /// Expiration of the secrets.
     pub expiration: Option<Timestamp>,
-    /// Type of the payloads, or `None` for secrets that show none.
+    /// Type of the payloads; octets where there is none.
     pub content_type: Option<ContentType>,
 }
 

@@ -75,6 +75,9 @@ pub enum ContentType {
     OctetStream,
     /// `application/pkcs8`.
     Pkcs8,
+    /// `text/plain; charset=utf-8`, as it is stored with what an order made
+    /// that asked for it. Not among the types that a secret shows.
+    TextWithCharset,
 }
 
 /// A number of bits, 1 to 32,767.
@@ -150,7 +153,12 @@ impl FromStr for SecretType {
 
 impl ContentType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Text, Self::OctetStream, Self::Pkcs8];
+    pub const ALL: [Self; 4] = [
+        Self::Text,
+        Self::OctetStream,
+        Self::Pkcs8,
+        Self::TextWithCharset,
+    ];
 
     /// The media type, as clients see it.
     #[must_use]
@@ -159,6 +167,7 @@ impl ContentType {
             Self::Text => "text/plain",
             Self::OctetStream => "application/octet-stream",
             Self::Pkcs8 => "application/pkcs8",
+            Self::TextWithCharset => "text/plain; charset=utf-8",
         }
     }
 

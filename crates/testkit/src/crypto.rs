@@ -153,9 +153,10 @@ impl Label<'_> {
                 sum.add(b"envelope");
                 sum.add(kek.id.as_bytes());
                 sum.add(binding.project.as_str().as_bytes());
-                sum.add(binding.secret.as_bytes());
+                sum.add(&binding.object);
                 sum.add(match binding.kind {
                     SealedKind::Payload => b"payload",
+                    SealedKind::Passphrase => b"passphrase",
                 });
                 sum.add(&binding.version.to_be_bytes());
             }

@@ -152,10 +152,13 @@ fn read_payload(
 
 fn require_encoding(content_type: ContentType, encoding: Option<&str>) -> Result<(), Problem> {
     let reason = match (content_type, encoding) {
-        (ContentType::Text, None) | (ContentType::OctetStream | ContentType::Pkcs8, Some(_)) => {
+        (ContentType::Text | ContentType::TextWithCharset, None)
+        | (ContentType::OctetStream | ContentType::Pkcs8, Some(_)) => {
             return Ok(());
         }
-        (ContentType::Text, Some(_)) => "payload_content_encoding is not one of None",
+        (ContentType::Text | ContentType::TextWithCharset, Some(_)) => {
+            "payload_content_encoding is not one of None"
+        }
         (ContentType::OctetStream | ContentType::Pkcs8, None) => {
             "payload_content_encoding is not one of ['base64', 'binary']"
         }

@@ -2,7 +2,7 @@
 //! none beside Barbican's.
 
 use donjon_app::SecretView;
-use donjon_domain::{SecretConsumer, Timestamp};
+use donjon_domain::{ContentType, SecretConsumer, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::request::Request;
@@ -80,10 +80,20 @@ impl<'a> SecretJson<'a> {
             mode: secret.mode.as_ref().map(|label| label.as_str()),
             creator_id: secret.creator.as_ref().map(|user| user.as_str()),
             consumers: consumers.then(|| view.consumers.iter().map(ConsumerJson::of).collect()),
-            content_types: secret.content_type.map(|content_type| ContentTypes {
-                default: content_type.as_str(),
-            }),
+            content_types: secret.content_type.and_then(ContentTypes::of),
             secret_ref: request.secret_ref(secret.id),
+        }
+    }
+}
+
+impl ContentTypes {
+    /// Barbican shows the plain types alone.
+    fn of(stored: ContentType) -> Option<Self> {
+        match stored {
+            ContentType::Text | ContentType::OctetStream | ContentType::Pkcs8 => Some(Self {
+                default: stored.as_str(),
+            }),
+            ContentType::TextWithCharset => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-use donjon_domain::{ProjectId, SecretId};
+use donjon_domain::ProjectId;
 use donjon_testkit::{SeededEntropy, contract::crypto::CryptoCase};
 
 use super::*;
@@ -57,7 +57,7 @@ fn what_the_previous_root_key_wrapped_still_opens() {
         .unwrap();
     let binding = Binding {
         project: &project,
-        secret: SecretId::from_bytes([3; 16]),
+        object: [3; 16],
         kind: SealedKind::Payload,
         version: 1,
     };

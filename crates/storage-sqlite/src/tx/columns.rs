@@ -147,6 +147,7 @@ pub(super) fn stored_content_type(content_type: ContentType) -> i64 {
         ContentType::Text => 0,
         ContentType::OctetStream => 1,
         ContentType::Pkcs8 => 2,
+        ContentType::TextWithCharset => 3,
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
         for known in ContentType::ALL {
             assert_eq!(content_type(stored_content_type(known)).unwrap(), known);
         }
-        assert!(content_type(3).is_err());
+        assert!(content_type(4).is_err());
         for flag in [AclFlag::None, AclFlag::Open, AclFlag::Private] {
             assert_eq!(AclFlag::from_stored(flag.as_stored()).unwrap(), flag);
         }

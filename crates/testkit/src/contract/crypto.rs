@@ -145,7 +145,8 @@ pub fn another_plugin_opens(case: &dyn CryptoCase) {
     assert_eq!(opened.expect("it opens"), plain(b"payload"));
 }
 
-/// A payload moved to another project, secret or version does not open.
+/// A payload moved to another project, secret or version, or taken for
+/// something else, does not open.
 pub fn another_binding_does_not_open(case: &dyn CryptoCase) {
     let plugin = adopted(case);
     let kek = new_kek(&*plugin, 1);
@@ -155,10 +156,14 @@ pub fn another_binding_does_not_open(case: &dyn CryptoCase) {
     for moved in [
         binding(&elsewhere),
         Binding {
-            secret: sample::secret_id(2),
+            object: *sample::secret_id(2).as_bytes(),
             ..good
         },
         Binding { version: 2, ..good },
+        Binding {
+            kind: SealedKind::Passphrase,
+            ..good
+        },
     ] {
         let found = kind(plugin.open(&kek, &moved, &sealed));
         assert_eq!(found, CryptoErrorKind::DoesNotOpen, "{moved:?}");
@@ -311,7 +316,7 @@ fn plain(bytes: &[u8]) -> SecretBytes {
 fn binding(project: &ProjectId) -> Binding<'_> {
     Binding {
         project,
-        secret: sample::secret_id(1),
+        object: *sample::secret_id(1).as_bytes(),
         kind: SealedKind::Payload,
         version: 1,
     }
