@@ -1,8 +1,9 @@
 //! One async function per use case: who may, what happens, in which
 //! transaction. Payloads are sealed here, before storage sees them.
 //!
-//! May import: `donjon-domain`. Deliberately absent: HTTP, JSON, SQL and every
-//! adapter; `api` calls this crate, `server` gives it the adapters.
+//! May import: `donjon-domain` and `donjon-oslo-policy`. Deliberately absent:
+//! HTTP, JSON, SQL and every adapter; `api` calls this crate, `server` gives it
+//! the adapters.
 //!
 //! Each use case takes three steps in this order: authorize on a read, do
 //! cryptography, then one short write that checks again whatever may have

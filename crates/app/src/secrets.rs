@@ -195,10 +195,7 @@ impl Secrets {
             ListScope::SharedWith(user) => actor.user.as_ref() == Some(user),
         };
         if !own {
-            return Err(Denied {
-                action: Action::SecretsGet,
-            }
-            .into());
+            return Err(Denied::without_rule(Action::SecretsGet).into());
         }
         let now = self.core.clock.now();
         self.core

@@ -19,7 +19,8 @@ use compile::Reference;
 /// A set of rules, ready to decide. Immutable; to change rules, make another set and replace the whole.
 ///
 /// References between rules are resolved and free of circles, and a decision takes a bounded number of steps.
-#[derive(Clone, Debug)]
+/// The default is no rule at all, which denies everything.
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
     index: HashMap<Arc<str>, usize>,
