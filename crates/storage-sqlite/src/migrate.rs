@@ -18,10 +18,16 @@ pub(crate) struct Migration {
 }
 
 /// All scripts; the first brings a file to version 1.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("schema/0001_initial.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_initial",
+        sql: include_str!("schema/0001_initial.sql"),
+    },
+    Migration {
+        name: "0002_containers_orders_quotas",
+        sql: include_str!("schema/0002_containers_orders_quotas.sql"),
+    },
+];
 
 /// What was done to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

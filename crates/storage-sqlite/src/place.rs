@@ -1,12 +1,30 @@
-//! Where a secret is: its project and its number within it, in one integer that
-//! is the key of its row.
+//! Where a secret, container or order is: its project and its number within it,
+//! in one integer that is the key of its row.
 
+use donjon_domain::{ContainerId, OrderId, SecretId, ports::Counted};
 use rusqlite::{
     ToSql,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
-/// The key of a secret's row: `project << 40 | ordinal`.
+/// What has places. Each kind has a table, ordinals and counts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Secrets,
+    Containers,
+    Orders,
+}
+
+/// The id of something that has a place.
+pub(crate) trait Placed: Copy {
+    /// Of which kind it is.
+    const KIND: Kind;
+
+    /// The 16 bytes of the id.
+    fn bytes(&self) -> &[u8; 16];
+}
+
+/// The key of a row: `project << 40 | ordinal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(i64);
 
@@ -19,6 +37,45 @@ pub(crate) type ProjectRow = i64;
 
 const ORDINAL_BITS: u32 = 40;
 const BLOCK_BITS: u32 = 8;
+
+// === impl Kind ===
+
+impl Kind {
+    /// What of a project these are.
+    pub(crate) fn counted(self) -> Counted {
+        match self {
+            Self::Secrets => Counted::Secrets,
+            Self::Containers => Counted::Containers,
+            Self::Orders => Counted::Orders,
+        }
+    }
+}
+
+// === impl Placed ===
+
+impl Placed for SecretId {
+    const KIND: Kind = Kind::Secrets;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+}
+
+impl Placed for ContainerId {
+    const KIND: Kind = Kind::Containers;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+}
+
+impl Placed for OrderId {
+    const KIND: Kind = Kind::Orders;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+}
 
 // === impl Place ===
 

@@ -3,30 +3,35 @@
 mod acls;
 mod columns;
 mod consumers;
+mod containers;
 mod housekeeping;
 mod keks;
 mod lists;
+mod orders;
 mod projects;
+mod quotas;
+mod search;
 mod secrets;
 mod seek;
 mod tokens;
+mod transport_keys;
 mod user_metadata;
 
 use donjon_domain::{
-    Sealed, SecretId,
-    ports::{ReadTx, RepositoryError, RepositoryErrorKind, WriteTx},
+    Sealed,
+    ports::{Counted, ReadTx, RepositoryError, RepositoryErrorKind, WriteTx},
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
     failure::{Broken, Failure},
     pending::Pending,
-    place::{Place, ProjectRow},
+    place::{Kind, Place, Placed, ProjectRow},
 };
 
 pub(crate) use projects::ProjectNames;
 #[cfg(test)]
-pub(crate) use seek::QUERIES;
+pub(crate) use {orders::PENDING, seek::list_queries};
 
 /// A transaction that reads a snapshot.
 pub(crate) type ReadTransaction<'c> = Tx<'c, Snapshot<'c>>;
@@ -38,13 +43,21 @@ pub(crate) type WriteTransaction<'c> = Tx<'c, Writing<'c>>;
 pub(crate) struct Tx<'c, M> {
     connection: &'c Connection,
     mode: M,
-    /// The secret that was looked up last, for the look-ups that follow.
-    found: Option<(SecretId, Place)>,
+    /// What was looked up last, for the look-ups that follow.
+    found: Option<Found>,
     /// The payload that was read with that secret, where it is small.
     nearby: Option<(Place, Sealed)>,
     /// The first failure that the transaction does not survive, even if the
     /// job made nothing of it.
     broken: Option<Broken>,
+}
+
+/// Where something is.
+#[derive(Clone, Copy)]
+struct Found {
+    kind: Kind,
+    id: [u8; 16],
+    place: Place,
 }
 
 /// Reading: names of projects are remembered from one transaction to the next.
@@ -68,9 +81,9 @@ pub(crate) trait Mode {
         project: ProjectRow,
     ) -> Result<String, Failure>;
 
-    /// By how much the count of a project differs from what is in the file;
+    /// By how much a count of a project differs from what is in the file;
     /// `None` where the counts in the file are exact.
-    fn uncounted(&self, project: ProjectRow) -> Option<i64>;
+    fn uncounted(&self, project: ProjectRow, counted: Counted) -> Option<i64>;
 }
 
 // === impl Tx ===
@@ -137,9 +150,9 @@ impl<'c> WriteTransaction<'c> {
         self.write(statement)
     }
 
-    /// The place of a secret that has to be there.
-    fn expect_place(&mut self, id: SecretId) -> Result<Place, Failure> {
-        self.place(id)?.ok_or(NO_SUCH_SECRET)
+    /// The place of something that has to be there.
+    fn expect_place<I: Placed>(&mut self, id: I) -> Result<Place, Failure> {
+        self.place(id)?.ok_or(missing(I::KIND))
     }
 }
 
@@ -176,18 +189,34 @@ impl<M> Tx<'_, M> {
         self.connection
     }
 
-    /// The place of a secret.
-    fn place(&mut self, id: SecretId) -> Result<Option<Place>, Failure> {
-        if let Some((_, place)) = self.found.filter(|(found, _)| *found == id) {
-            return Ok(Some(place));
+    /// The place of something.
+    fn place<I: Placed>(&mut self, id: I) -> Result<Option<Place>, Failure> {
+        let is_it = |found: &Found| found.kind == I::KIND && found.id == *id.bytes();
+        if let Some(found) = self.found.filter(is_it) {
+            return Ok(Some(found.place));
         }
+        let sql = match I::KIND {
+            Kind::Secrets => "SELECT place FROM secrets WHERE uuid = ?1",
+            Kind::Containers => "SELECT place FROM containers WHERE uuid = ?1",
+            Kind::Orders => "SELECT place FROM orders WHERE uuid = ?1",
+        };
         let place = self
             .connection
-            .prepare_cached("SELECT place FROM secrets WHERE uuid = ?1")?
-            .query_row([id.as_bytes()], |row| row.get(0))
+            .prepare_cached(sql)?
+            .query_row([id.bytes()], |row| row.get(0))
             .optional()?;
-        self.found = place.map(|place| (id, place));
+        self.found = place.map(|place| Found::new(id, place));
         Ok(place)
+    }
+}
+
+impl Found {
+    fn new<I: Placed>(id: I, place: Place) -> Self {
+        Self {
+            kind: I::KIND,
+            id: *id.bytes(),
+            place,
+        }
     }
 }
 
@@ -198,7 +227,14 @@ pub(crate) const RELEASE_JOB: &str = "RELEASE job";
 /// Undoes what a job wrote; the savepoint itself stays.
 pub(crate) const ROLLBACK_JOB: &str = "ROLLBACK TO job";
 
-const NO_SUCH_SECRET: Failure = Failure::Misuse("no such secret");
+/// The job did not look first.
+fn missing(kind: Kind) -> Failure {
+    Failure::Misuse(match kind {
+        Kind::Secrets => "no such secret",
+        Kind::Containers => "no such container",
+        Kind::Orders => "no such order",
+    })
+}
 
 impl<M: Mode> ReadTx for Tx<'_, M> {}
 impl WriteTx for WriteTransaction<'_> {}
@@ -214,7 +250,7 @@ impl Mode for Snapshot<'_> {
         self.names.find(connection, project)
     }
 
-    fn uncounted(&self, _project: ProjectRow) -> Option<i64> {
+    fn uncounted(&self, _project: ProjectRow, _counted: Counted) -> Option<i64> {
         None
     }
 }
@@ -228,7 +264,7 @@ impl Mode for Writing<'_> {
         projects::name(connection, project)
     }
 
-    fn uncounted(&self, project: ProjectRow) -> Option<i64> {
-        Some(self.pending.live_of(project))
+    fn uncounted(&self, project: ProjectRow, counted: Counted) -> Option<i64> {
+        Some(self.pending.uncounted(project, counted))
     }
 }

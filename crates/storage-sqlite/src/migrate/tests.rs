@@ -171,7 +171,10 @@ fn a_database_of_something_else_is_not_touched() {
 #[test]
 fn a_released_script_never_changes() {
     // Whoever has to change a number here breaks every database that exists.
-    let released = [("0001_initial", 5_498_216_770_904_261_759_i64)];
+    let released = [
+        ("0001_initial", 5_498_216_770_904_261_759_i64),
+        ("0002_containers_orders_quotas", 4_922_157_491_981_730_023),
+    ];
     let found: Vec<_> = MIGRATIONS
         .iter()
         .map(|migration| (migration.name, checksum(migration.sql)))

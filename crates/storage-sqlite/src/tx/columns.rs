@@ -10,16 +10,16 @@ use crate::{failure::Failure, place::Place};
 /// A query for the columns that [`SecretRow::read`] reads, in its order, and
 /// for others behind them.
 macro_rules! select_secrets {
-    ($clauses:literal) => {
-        select_secrets!("" $clauses)
+    ($($clauses:literal)+) => {
+        select_secrets!([""] $($clauses)+)
     };
-    ($more_columns:literal $clauses:literal) => {
+    ([$more_columns:literal] $($clauses:literal)+) => {
         concat!(
             "SELECT place, uuid, acl, created, updated, expiration, secret_type, content_type, \
              bit_length, creator, name, algorithm, mode",
             $more_columns,
             " FROM secrets ",
-            $clauses
+            $($clauses),+
         )
     };
 }
@@ -51,7 +51,7 @@ impl SecretRow {
         let secret = Secret {
             id: SecretId::from_bytes(row.get(1)?),
             project: ProjectId::new(String::new()),
-            creator: row.get::<_, Option<String>>(9)?.map(UserId::new),
+            creator: user(row, 9)?,
             created: time(row, 3)?,
             updated: time(row, 4)?,
             name: label(row, 10)?,
@@ -60,10 +60,7 @@ impl SecretRow {
             mode: label(row, 12)?,
             bit_length: bit_length(row.get(8)?)?,
             expiration: optional_time(row, 5)?,
-            content_type: row
-                .get::<_, Option<i64>>(7)?
-                .map(content_type)
-                .transpose()?,
+            content_type: content_type(row.get(7)?)?,
         };
         Ok(Self {
             place: row.get(0)?,
@@ -72,9 +69,9 @@ impl SecretRow {
         })
     }
 
-    pub(super) fn into_secret(self, project: String) -> Secret {
+    pub(super) fn into_secret(self, project: ProjectId) -> Secret {
         Secret {
-            project: ProjectId::new(project),
+            project,
             ..self.secret
         }
     }
@@ -116,6 +113,11 @@ pub(super) fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Times
     Ok(micros.map(Timestamp::from_micros))
 }
 
+pub(super) fn user(row: &Row<'_>, column: usize) -> Result<Option<UserId>, Failure> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.map(UserId::new))
+}
+
 pub(super) fn label(row: &Row<'_>, column: usize) -> Result<Option<Label>, Failure> {
     let text: Option<String> = row.get(column)?;
     text.map(Label::new)
@@ -151,14 +153,17 @@ pub(super) fn stored_content_type(content_type: ContentType) -> i64 {
     }
 }
 
-fn content_type(stored: i64) -> Result<ContentType, Failure> {
-    ContentType::ALL
-        .into_iter()
-        .find(|known| stored_content_type(*known) == stored)
-        .ok_or(Failure::BadRow("content_type is out of range"))
+pub(super) fn content_type(stored: Option<i64>) -> Result<Option<ContentType>, Failure> {
+    let known = |stored| {
+        ContentType::ALL
+            .into_iter()
+            .find(|known| stored_content_type(*known) == stored)
+            .ok_or(Failure::BadRow("content_type is out of range"))
+    };
+    stored.map(known).transpose()
 }
 
-fn bit_length(stored: Option<i64>) -> Result<Option<BitLength>, Failure> {
+pub(super) fn bit_length(stored: Option<i64>) -> Result<Option<BitLength>, Failure> {
     stored
         .map(BitLength::new)
         .transpose()
@@ -185,9 +190,10 @@ mod tests {
     #[test]
     fn content_types_and_flags_come_back() {
         for known in ContentType::ALL {
-            assert_eq!(content_type(stored_content_type(known)).unwrap(), known);
+            let stored = Some(stored_content_type(known));
+            assert_eq!(content_type(stored).unwrap(), Some(known));
         }
-        assert!(content_type(4).is_err());
+        assert!(content_type(Some(4)).is_err());
         for flag in [AclFlag::None, AclFlag::Open, AclFlag::Private] {
             assert_eq!(AclFlag::from_stored(flag.as_stored()).unwrap(), flag);
         }

@@ -1,19 +1,43 @@
-//! Consumers of secrets.
+//! Consumers of secrets, and what they have in common with those of containers.
 
 use donjon_domain::{
-    ConsumerId, Label, Page, PageRequest, ProjectId, SecretConsumer, SecretId, Start,
-    StoredConsumer,
-    ports::{ConsumerReads, ConsumerWrites, RepositoryError},
+    ConsumerId, Label, Page, PageRequest, ProjectId, SecretConsumer, SecretId, StoredConsumer,
+    ports::{ConsumerReads, ConsumerWrites, Counted, RepositoryError},
 };
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Mode, Tx, WriteTransaction,
     columns::{label, time},
+    lists::{known_offset, nothing, to_u64},
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    place::{Place, Placed},
+};
 
-/// A query for the columns that [`read`] reads, in its order.
+/// A registration, of one kind or the other.
+pub(super) trait Registered: Sized {
+    /// What names the thing that it is on.
+    type Owner: Placed;
+
+    /// The registrations at a place, in order: place, limit, offset.
+    const PART: &'static str;
+
+    /// How many there are at a place.
+    const COUNT: &'static str;
+
+    /// Of which projects those at a place are, and how many of each.
+    const BY_PROJECT: &'static str;
+
+    /// What of a project these are.
+    const COUNTED: Counted;
+
+    /// Reads a row that [`Self::PART`] found.
+    fn read(row: &Row<'_>) -> Result<Self, Failure>;
+}
+
+/// A query for the columns that [`StoredConsumer`] is read from, in its order.
 macro_rules! select_consumers {
     ($clauses:literal) => {
         concat!(
@@ -24,12 +48,40 @@ macro_rules! select_consumers {
     };
 }
 
+impl Registered for StoredConsumer {
+    type Owner = SecretId;
+
+    const PART: &'static str =
+        select_consumers!("WHERE place = ?1 ORDER BY number LIMIT ?2 OFFSET ?3");
+
+    const COUNT: &'static str = "SELECT count(*) FROM secret_consumers WHERE place = ?1";
+
+    const BY_PROJECT: &'static str =
+        "SELECT project, count(*) FROM secret_consumers WHERE place = ?1 GROUP BY project";
+
+    const COUNTED: Counted = Counted::SecretConsumers;
+
+    fn read(row: &Row<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            id: ConsumerId::from_bytes(row.get(0)?),
+            project: ProjectId::new(row.get::<_, String>(1)?),
+            consumer: SecretConsumer {
+                service: needed(label(row, 2)?)?,
+                resource_type: needed(label(row, 3)?)?,
+                resource_id: row.get(4)?,
+            },
+            created: time(row, 5)?,
+            updated: time(row, 6)?,
+        })
+    }
+}
+
 impl<M: Mode> ConsumerReads for Tx<'_, M> {
     fn secret_consumers(
         &mut self,
         secret: SecretId,
     ) -> Result<Vec<StoredConsumer>, RepositoryError> {
-        self.run(|tx| part(tx, secret, 0, -1))
+        self.run(|tx| all(tx, secret))
     }
 
     fn list_secret_consumers(
@@ -37,20 +89,7 @@ impl<M: Mode> ConsumerReads for Tx<'_, M> {
         secret: SecretId,
         page: PageRequest,
     ) -> Result<Page<StoredConsumer>, RepositoryError> {
-        self.run(|tx| {
-            let offset = match page.start {
-                Start::Offset(offset) => offset,
-                // A secret is nowhere in a list of consumers.
-                Start::After(_) => 0,
-            };
-            let skipped = i64::try_from(offset).unwrap_or(i64::MAX);
-            let items = part(tx, secret, skipped, i64::from(page.limit.max(1)))?;
-            Ok(Page {
-                items,
-                offset,
-                total: count(tx, secret)?,
-            })
-        })
+        self.run(|tx| self::page(tx, secret, page))
     }
 
     fn find_secret_consumer(
@@ -72,7 +111,7 @@ impl<M: Mode> ConsumerReads for Tx<'_, M> {
                 consumer.resource_type.as_str(),
                 consumer.resource_id,
             ])?;
-            rows.next()?.map(read).transpose()
+            rows.next()?.map(Registered::read).transpose()
         })
     }
 }
@@ -99,7 +138,7 @@ impl ConsumerWrites for WriteTransaction<'_> {
                 stored.created.as_micros(),
                 stored.updated.as_micros(),
             ])?;
-            Ok(())
+            count::<StoredConsumer>(tx, stored.project.as_str(), 1)
         })
     }
 
@@ -113,63 +152,107 @@ impl ConsumerWrites for WriteTransaction<'_> {
                 return Ok(false);
             };
             let sql = "DELETE FROM secret_consumers WHERE place = ?1 AND service = ?2 \
-                       AND resource_type = ?3 AND resource_id = ?4";
-            let gone = tx.connection.prepare_cached(sql)?.execute(params![
-                place,
-                consumer.service.as_str(),
-                consumer.resource_type.as_str(),
-                consumer.resource_id,
-            ])?;
-            Ok(gone > 0)
+                       AND resource_type = ?3 AND resource_id = ?4 RETURNING project";
+            let gone: Option<String> = tx
+                .connection
+                .prepare_cached(sql)?
+                .query_row(
+                    params![
+                        place,
+                        consumer.service.as_str(),
+                        consumer.resource_type.as_str(),
+                        consumer.resource_id,
+                    ],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            match gone {
+                Some(project) => {
+                    count::<StoredConsumer>(tx, &project, -1)?;
+                    Ok(true)
+                }
+                None => Ok(false),
+            }
         })
     }
 }
 
-fn part<M: Mode>(
+/// All registrations on something, in their order.
+pub(super) fn all<R: Registered, M: Mode>(
     tx: &mut Tx<'_, M>,
-    secret: SecretId,
-    skipped: i64,
-    limit: i64,
-) -> Result<Vec<StoredConsumer>, Failure> {
-    let Some(place) = tx.place(secret)? else {
-        return Ok(Vec::new());
-    };
-    let sql = select_consumers!("WHERE place = ?1 ORDER BY number LIMIT ?2 OFFSET ?3");
-    let mut statement = tx.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![place, limit, skipped])?;
-    let mut consumers = Vec::new();
-    while let Some(row) = rows.next()? {
-        consumers.push(read(row)?);
+    owner: R::Owner,
+) -> Result<Vec<R>, Failure> {
+    match tx.place(owner)? {
+        Some(place) => part(tx, place, 0, -1),
+        None => Ok(Vec::new()),
     }
-    Ok(consumers)
 }
 
-fn count<M: Mode>(tx: &mut Tx<'_, M>, secret: SecretId) -> Result<u64, Failure> {
-    let Some(place) = tx.place(secret)? else {
-        return Ok(0);
+/// A part of them. A marker is nowhere in it: it is the id of something else.
+pub(super) fn page<R: Registered, M: Mode>(
+    tx: &mut Tx<'_, M>,
+    owner: R::Owner,
+    page: PageRequest,
+) -> Result<Page<R>, Failure> {
+    let Some(place) = tx.place(owner)? else {
+        return Ok(nothing(page));
     };
-    let sql = "SELECT count(*) FROM secret_consumers WHERE place = ?1";
-    let count: i64 = tx
+    let offset = known_offset(&page);
+    let skipped = i64::try_from(offset).unwrap_or(i64::MAX);
+    let total: i64 = tx
         .connection
-        .prepare_cached(sql)?
+        .prepare_cached(R::COUNT)?
         .query_row([place], |row| row.get(0))?;
-    u64::try_from(count).map_err(|_negative| Failure::BadRow("a count is negative"))
-}
-
-fn read(row: &Row<'_>) -> Result<StoredConsumer, Failure> {
-    Ok(StoredConsumer {
-        id: ConsumerId::from_bytes(row.get(0)?),
-        project: ProjectId::new(row.get::<_, String>(1)?),
-        consumer: SecretConsumer {
-            service: needed(label(row, 2)?)?,
-            resource_type: needed(label(row, 3)?)?,
-            resource_id: row.get(4)?,
-        },
-        created: time(row, 5)?,
-        updated: time(row, 6)?,
+    Ok(Page {
+        items: part(tx, place, skipped, i64::from(page.limit.max(1)))?,
+        offset,
+        total: to_u64(total)?,
     })
 }
 
-fn needed(label: Option<Label>) -> Result<Label, Failure> {
+/// So many came to the project that registered them, or went.
+pub(super) fn count<R: Registered>(
+    tx: &mut WriteTransaction<'_>,
+    project: &str,
+    by: i64,
+) -> Result<(), Failure> {
+    let row = tx.mode.pending.project_row(tx.connection, project)?;
+    tx.mode.pending.count_unplaced(R::COUNTED, row, by);
+    Ok(())
+}
+
+/// What is at `place` is about to go, and all registrations on it too.
+pub(super) fn uncount_all<R: Registered>(
+    tx: &mut WriteTransaction<'_>,
+    place: Place,
+) -> Result<(), Failure> {
+    let by_project = tx
+        .connection
+        .prepare_cached(R::BY_PROJECT)?
+        .query_map([place], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(String, i64)>, _>>()?;
+    for (project, total) in by_project {
+        count::<R>(tx, &project, -total)?;
+    }
+    Ok(())
+}
+
+fn part<R: Registered, M>(
+    tx: &Tx<'_, M>,
+    place: Place,
+    skipped: i64,
+    limit: i64,
+) -> Result<Vec<R>, Failure> {
+    let mut statement = tx.connection.prepare_cached(R::PART)?;
+    let mut rows = statement.query(params![place, limit, skipped])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(R::read(row)?);
+    }
+    Ok(found)
+}
+
+/// A text that every registration has.
+pub(super) fn needed(label: Option<Label>) -> Result<Label, Failure> {
     label.ok_or(Failure::BadRow("a consumer has no name"))
 }

@@ -4,7 +4,10 @@ use donjon_domain::{Timestamp, ports::RepositoryError};
 use rusqlite::{Connection, params};
 
 use super::WriteTransaction;
-use crate::{failure::Failure, place::Place};
+use crate::{
+    failure::Failure,
+    place::{Kind, Place},
+};
 
 const SWEEP: &str = "UPDATE secrets SET counted = 0 WHERE place IN ( \
      SELECT place FROM secrets INDEXED BY secrets_to_sweep \
@@ -32,7 +35,7 @@ impl WriteTransaction<'_> {
             let (sql, by) = if back { (BRING_BACK, 1) } else { (SWEEP, -1) };
             let places = update(tx.connection, sql, horizon, limit)?;
             for place in &places {
-                tx.mode.pending.count(*place, by);
+                tx.mode.pending.count(Kind::Secrets, *place, by);
             }
             if back || !places.is_empty() {
                 note_latest_swept(tx.connection)?;

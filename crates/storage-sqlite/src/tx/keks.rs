@@ -46,8 +46,8 @@ impl<M: Mode> KekReads for Tx<'_, M> {
             let stored = match scope {
                 KekScope::Server(ServerKey::TokenHash) => TOKEN_HASH,
                 KekScope::Project(project) => {
-                    match projects::find(tx.connection, project.as_str())? {
-                        Some((row, _)) => row,
+                    match projects::row(tx.connection, project.as_str())? {
+                        Some(row) => row,
                         None => return Ok(None),
                     }
                 }

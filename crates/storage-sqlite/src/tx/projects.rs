@@ -1,7 +1,8 @@
-//! Names of projects.
+//! Names and counts of projects.
 
 use std::collections::HashMap;
 
+use donjon_domain::ports::Counted;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{failure::Failure, place::ProjectRow};
@@ -32,22 +33,43 @@ impl ProjectNames {
     }
 }
 
-/// The name of a project that has a secret.
+/// The name of a project that something belongs to.
 pub(super) fn name(connection: &Connection, project: ProjectRow) -> Result<String, Failure> {
     connection
         .prepare_cached("SELECT name FROM projects WHERE id = ?1")?
         .query_row([project], |row| row.get(0))
         .optional()?
-        .ok_or(Failure::BadRow("a secret has no project"))
+        .ok_or(Failure::BadRow("a row has no project"))
 }
 
-/// The row of a project, and how many of its secrets count.
+/// The row of a project.
+pub(super) fn row(connection: &Connection, name: &str) -> Result<Option<ProjectRow>, Failure> {
+    let found = connection
+        .prepare_cached("SELECT id FROM projects WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(found)
+}
+
+/// The row of a project, and how many it has by the count in the file.
 pub(super) fn find(
     connection: &Connection,
     name: &str,
+    counted: Counted,
 ) -> Result<Option<(ProjectRow, i64)>, Failure> {
+    let sql = match counted {
+        Counted::Secrets => "SELECT id, live FROM projects WHERE name = ?1",
+        Counted::Containers => "SELECT id, container_count FROM projects WHERE name = ?1",
+        Counted::Orders => "SELECT id, order_count FROM projects WHERE name = ?1",
+        Counted::SecretConsumers => {
+            "SELECT id, secret_consumer_count FROM projects WHERE name = ?1"
+        }
+        Counted::ContainerConsumers => {
+            "SELECT id, container_consumer_count FROM projects WHERE name = ?1"
+        }
+    };
     let found = connection
-        .prepare_cached("SELECT id, live FROM projects WHERE name = ?1")?
+        .prepare_cached(sql)?
         .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(found)

@@ -1,24 +1,47 @@
 //! Secrets and payloads.
 
 use donjon_domain::{
-    ContentType, KekId, Page, ProjectId, Sealed, Secret, SecretId, SecretQuery, StoredSecret,
-    Timestamp,
+    ContentType, KekId, Page, ProjectId, Sealed, Secret, SecretId, SecretQuery, StoredConsumer,
+    StoredSecret, Timestamp,
     ports::{RepositoryError, SecretReads, SecretWrites},
 };
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Mode, NO_SUCH_SECRET, Tx, WriteTransaction, acls,
+    Found, Mode, Tx, WriteTransaction, acls,
     columns::{MORE_COLUMNS, SecretRow, select_secrets, stored_content_type, stored_secret_type},
-    lists,
+    consumers, lists, missing,
+    seek::{Listed, Queries, queries},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, place::Kind};
+
+impl Listed for Secret {
+    type Id = SecretId;
+
+    const QUERIES: Queries = Queries {
+        expired: Some(
+            "SELECT place >> 8, count(*) FROM secrets INDEXED BY secrets_expiring \
+             WHERE project = ?1 AND counted = 1 AND expiration IS NOT NULL \
+             AND expiration <= ?2 GROUP BY 1",
+        ),
+        ..queries!(
+            select_secrets,
+            "secrets",
+            "blocks",
+            " AND counted = 1 AND (expiration IS NULL OR expiration > ?1)"
+        )
+    };
+
+    fn read(row: &Row<'_>, project: ProjectId) -> Result<Self, Failure> {
+        Ok(SecretRow::read(row)?.into_secret(project))
+    }
+}
 
 /// A payload of up to 1,024 bytes is read along with its secret: it lies in the
 /// same page, and whoever asks for it next is spared a statement, an eighth of
 /// the time that both take.
 const SECRET: &str = select_secrets!(
-    ", kek, CASE WHEN octet_length(envelope) <= 1024 THEN envelope END" "WHERE uuid = ?1"
+    [", kek, CASE WHEN octet_length(envelope) <= 1024 THEN envelope END"] "WHERE uuid = ?1"
 );
 
 impl<M: Mode> SecretReads for Tx<'_, M> {
@@ -32,11 +55,11 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
             let row = SecretRow::read(columns)?;
             tx.nearby = nearby_payload(columns).map(|payload| (row.place, payload));
             drop(rows);
-            tx.found = Some((id, row.place));
-            let acl = acls::read(tx.connection, row.place, row.acl)?;
+            tx.found = Some(Found::new(id, row.place));
+            let acl = acls::read(tx.connection, Kind::Secrets, row.place, row.acl)?;
             let project = tx.mode.project_name(tx.connection, row.place.project())?;
             Ok(Some(StoredSecret {
-                secret: row.into_secret(project),
+                secret: row.into_secret(ProjectId::new(project)),
                 acl,
             }))
         })
@@ -71,7 +94,7 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
         query: &SecretQuery,
         now: Timestamp,
     ) -> Result<Page<Secret>, RepositoryError> {
-        self.run(|tx| lists::list(tx, query, now))
+        self.run(|tx| lists::secrets(tx, query, now))
     }
 
     fn count_secrets(
@@ -79,7 +102,7 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
         project: &ProjectId,
         now: Timestamp,
     ) -> Result<u64, RepositoryError> {
-        self.run(|tx| lists::count(tx, project, now))
+        self.run(|tx| lists::count_secrets(tx, project, now))
     }
 }
 
@@ -131,25 +154,28 @@ impl SecretWrites for WriteTransaction<'_> {
                 .execute(params![id.as_bytes(), updated.as_micros()])?;
             match changed {
                 1 => Ok(()),
-                _ => Err(NO_SUCH_SECRET),
+                _ => Err(missing(Kind::Secrets)),
             }
         })
     }
 
     fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError> {
         self.write(|tx| {
+            let Some(place) = tx.place(id)? else {
+                return Ok(false);
+            };
             tx.found = None;
+            consumers::uncount_all::<StoredConsumer>(tx, place)?;
             // All that belongs to the secret goes with it, by foreign keys.
-            let gone = tx
+            let counted = tx
                 .connection
-                .prepare_cached("DELETE FROM secrets WHERE uuid = ?1 RETURNING place, counted")?
-                .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            if let Some((place, true)) = gone {
-                tx.mode.pending.count(place, -1);
+                .prepare_cached("DELETE FROM secrets WHERE place = ?1 RETURNING counted")?
+                .query_row([place], |row| row.get(0))?;
+            if counted {
+                tx.mode.pending.count(Kind::Secrets, place, -1);
             }
             tx.mode.pending.note_deletion();
-            Ok(gone.is_some())
+            Ok(true)
         })
     }
 }
@@ -170,10 +196,10 @@ fn insert(
     secret: &Secret,
     payload: Option<&Sealed>,
 ) -> Result<(), Failure> {
-    let place = tx
-        .mode
-        .pending
-        .take_place(tx.connection, secret.project.as_str())?;
+    let place =
+        tx.mode
+            .pending
+            .take_place(tx.connection, Kind::Secrets, secret.project.as_str())?;
     let creation = tx.mode.pending.take_creation(tx.connection)?;
     let sql = "INSERT INTO secrets (place, uuid, counted, acl, created, updated, expiration, \
                secret_type, content_type, bit_length, creation, creator, name, algorithm, mode, \
@@ -200,17 +226,17 @@ fn insert(
         payload.map(|payload| payload.envelope.as_slice()),
     ]);
     inserted.map_err(explain)?;
-    tx.found = Some((secret.id, place));
-    tx.mode.pending.count(place, 1);
+    tx.found = Some(Found::new(secret.id, place));
+    tx.mode.pending.count(Kind::Secrets, place, 1);
     Ok(())
 }
 
-/// Tells a payload without its KEK, and a place that should have been free,
+/// Tells something sealed without its KEK, and a place that should have been free,
 /// from a taken id.
-fn explain(error: rusqlite::Error) -> Failure {
+pub(super) fn explain(error: rusqlite::Error) -> Failure {
     let failure = Failure::from(error);
     if failure.is_missing_parent() {
-        Failure::Misuse("the KEK of the payload is not stored")
+        Failure::Misuse("the KEK is not stored")
     } else if failure.is_taken_place() {
         Failure::BadRow("the next place of a project is taken")
     } else {

@@ -7,7 +7,7 @@ use donjon_domain::ports::SecretReads;
 use super::*;
 use crate::{
     settings::{Role, connect},
-    tx::{ProjectNames, QUERIES, ReadTransaction},
+    tx::{PENDING, ProjectNames, ReadTransaction, list_queries},
 };
 
 const SECRETS: u64 = 20_000;
@@ -98,21 +98,31 @@ fn swept_regions_are_passed_over() {
     assert!(steps < 5_000, "{steps} steps");
 }
 
-#[test]
-fn every_query_of_a_list_searches() {
+/// The steps of SQLite's plan for a statement.
+fn plan(sql: &str) -> Vec<String> {
     let fixture = Fixture::new();
     let connection = fixture.raw();
-    for sql in QUERIES {
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let parameters = vec![1; statement.parameter_count()];
-        let plan: Vec<String> = statement
-            .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+    let mut statement = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    let parameters = vec![1; statement.parameter_count()];
+    let steps = statement
+        .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
+        .unwrap();
+    steps.map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_query_of_a_list_searches() {
+    for sql in list_queries() {
+        let plan = plan(sql);
         let has = |word| plan.iter().any(|step| step.starts_with(word));
         assert!(has("SEARCH ") && !has("SCAN "), "{sql}: {plan:?}");
     }
+}
+
+#[test]
+fn pending_orders_have_an_index_of_their_own() {
+    // All that is in it is wanted, in its order.
+    assert_eq!(plan(PENDING), ["SCAN orders USING INDEX orders_pending"]);
 }
