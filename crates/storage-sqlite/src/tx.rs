@@ -31,7 +31,7 @@ use crate::{
 
 pub(crate) use projects::ProjectNames;
 #[cfg(test)]
-pub(crate) use {orders::PENDING, seek::list_queries};
+pub(crate) use {orders::PENDING, projects::count_of, seek::list_queries};
 
 /// A transaction that reads a snapshot.
 pub(crate) type ReadTransaction<'c> = Tx<'c, Snapshot<'c>>;

@@ -3,14 +3,16 @@
 
 mod corrupt;
 mod model;
+mod quotas;
 mod seek;
 mod sweep;
+mod upgrade;
 
 use std::sync::Arc;
 
 use donjon_domain::{
     ListScope, Page, PageRequest, ProjectId, Secret, SecretFilter, SecretQuery, Start, Timestamp,
-    ports::{Reading, Repository, RepositoryError, RepositoryExt},
+    ports::{Counted, Reading, Repository, RepositoryError, RepositoryExt},
 };
 use donjon_testkit::{FixedClock, block_on, sample};
 use rusqlite::Connection;
@@ -110,4 +112,14 @@ fn count(repository: &dyn Repository, project: &str, now: Timestamp) -> u64 {
     block_on(repository.read_with(Reading::Point, move |tx| tx.count_secrets(&project, now)))
         .map_err(|error: RepositoryError| error)
         .unwrap()
+}
+
+/// How many of these a project has at [`sample::NOW`].
+fn counted(repository: &dyn Repository, project: &str, counted: Counted) -> u64 {
+    let project = ProjectId::new(project);
+    block_on(repository.read_with(Reading::Point, move |tx| {
+        tx.count(&project, counted, sample::NOW)
+    }))
+    .map_err(|error: RepositoryError| error)
+    .unwrap()
 }

@@ -57,7 +57,17 @@ pub(super) fn find(
     name: &str,
     counted: Counted,
 ) -> Result<Option<(ProjectRow, i64)>, Failure> {
-    let sql = match counted {
+    let sql = count_of(counted);
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found)
+}
+
+/// The statement that reads a project's row and count.
+pub(crate) fn count_of(counted: Counted) -> &'static str {
+    match counted {
         Counted::Secrets => "SELECT id, live FROM projects WHERE name = ?1",
         Counted::Containers => "SELECT id, container_count FROM projects WHERE name = ?1",
         Counted::Orders => "SELECT id, order_count FROM projects WHERE name = ?1",
@@ -67,10 +77,5 @@ pub(super) fn find(
         Counted::ContainerConsumers => {
             "SELECT id, container_consumer_count FROM projects WHERE name = ?1"
         }
-    };
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(found)
+    }
 }

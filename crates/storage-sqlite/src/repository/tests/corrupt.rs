@@ -1,7 +1,8 @@
 //! A row that makes no sense fails its read, and harms nothing else.
 
 use donjon_domain::{
-    ContentType, UserId,
+    ContainerQuery, ContentType, Order, OrderFailure, OrderQuery, OrderResult, OrderState,
+    ProjectQuotas, UserId,
     ports::{Health, ReadTx, RepositoryErrorKind, TokenStore},
 };
 
@@ -20,11 +21,40 @@ fn filled() -> Fixture {
             tx.insert_secret(&secret, Some(&sample::sealed(1, 7)))?;
             tx.put_secret_acl(secret.id, &sample::acl(&["guest"], true))?;
             tx.insert_secret_consumer(secret.id, &sample::stored_consumer(number, "r"))?;
+            let container = sample::container(number, "project");
+            tx.insert_container(&container, &[sample::entry(Some("a"), number)])?;
+            tx.put_container_acl(container.id, &sample::acl(&["guest"], false))?;
+            let consumer = sample::stored_container_consumer(number, "c");
+            tx.insert_container_consumer(container.id, &consumer)?;
         }
+        let sealed = Order {
+            passphrase: Some(sample::sealed(1, 9)),
+            ..sample::order(1, "project")
+        };
+        tx.insert_order(&sealed)?;
+        for (number, state) in (2..).zip(ended()) {
+            tx.insert_order(&Order {
+                state,
+                ..sample::order(number, "project")
+            })?;
+        }
+        tx.put_project_quotas(&ProjectId::new("project"), &ProjectQuotas::default())?;
+        tx.insert_transport_key(&sample::transport_key(1, "plugin"))?;
         Ok(())
     });
     block_on(fixture.repository().insert_token(sample::token(1))).unwrap();
     fixture
+}
+
+/// Ways in which an order ends.
+fn ended() -> [OrderState; 2] {
+    [
+        OrderState::Active(OrderResult::Secret(sample::secret_id(1))),
+        OrderState::Error(OrderFailure {
+            status_code: "500".to_owned(),
+            reason: "a reason".to_owned(),
+        }),
+    ]
 }
 
 /// Changes rows behind the repository's back, with every check off.
@@ -41,7 +71,7 @@ type Read = fn(&mut dyn ReadTx) -> Result<(), RepositoryError>;
 /// Reads all there is, and says how it fails.
 fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
     let repository = fixture.repository();
-    let reads: [Read; 8] = [
+    let reads: [Read; 17] = [
         |tx| tx.secret(sample::secret_id(1)).map(|_| ()),
         |tx| tx.payload(sample::secret_id(1)).map(|_| ()),
         |tx| tx.secret_acl(sample::secret_id(1)).map(|_| ()),
@@ -59,6 +89,15 @@ fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
             };
             tx.list_secrets(&shared, sample::NOW).map(|_| ())
         },
+        |tx| tx.container(sample::container_id(1)).map(|_| ()),
+        |tx| tx.container_entries(sample::container_id(1)).map(|_| ()),
+        |tx| tx.container_consumers(sample::container_id(1)).map(|_| ()),
+        |tx| tx.list_containers(&containers()).map(|_| ()),
+        |tx| tx.order(sample::order_id(1)).map(|_| ()),
+        |tx| tx.list_orders(&orders()).map(|_| ()),
+        |tx| tx.pending_orders(10).map(|_| ()),
+        |tx| tx.project_quotas(&ProjectId::new("project")).map(|_| ()),
+        |tx| tx.list_transport_keys(None, first_ten()).map(|_| ()),
     ];
     let done = reads.map(|read| block_on(repository.read_with(Reading::Point, read)));
     let tokens = block_on(repository.list_tokens()).map(|_| ());
@@ -66,6 +105,30 @@ fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
         .chain([tokens])
         .filter_map(|done| done.err().map(|error| error.kind()))
         .collect()
+}
+
+fn containers() -> ContainerQuery {
+    ContainerQuery {
+        project: ProjectId::new("project"),
+        name: None,
+        container_type: None,
+        page: first_ten(),
+    }
+}
+
+fn orders() -> OrderQuery {
+    OrderQuery {
+        project: ProjectId::new("project"),
+        meta: None,
+        page: first_ten(),
+    }
+}
+
+fn first_ten<I>() -> PageRequest<I> {
+    PageRequest {
+        start: Start::Offset(0),
+        limit: 10,
+    }
 }
 
 #[test]
@@ -97,6 +160,20 @@ fn bad_rows_are_corrupt_and_nothing_worse() {
         "UPDATE keks SET scope = 77",
         "UPDATE keks SET generation = -1",
         "UPDATE deployment SET uuid = zeroblob(17)",
+        "UPDATE containers SET container_type = 4",
+        "UPDATE containers SET acl = 3",
+        "DELETE FROM container_acls",
+        "UPDATE container_entries SET name = hex(zeroblob(200))",
+        "UPDATE container_consumers SET url = hex(zeroblob(200))",
+        "UPDATE orders SET order_type = 2",
+        "UPDATE orders SET state = 3",
+        "UPDATE orders SET state = 0",
+        "UPDATE orders SET made_container = zeroblob(16)",
+        "UPDATE orders SET reason = NULL",
+        "UPDATE orders SET bit_length = 0",
+        "UPDATE orders SET kek = NULL",
+        "UPDATE orders SET algorithm = hex(zeroblob(200))",
+        "UPDATE transport_keys SET uuid = x''",
         "UPDATE tokens SET roles = '9:x'",
         "UPDATE tokens SET hash = zeroblob(31)",
     ] {
@@ -120,13 +197,55 @@ fn a_check_names_what_is_wrong() {
             "UPDATE projects SET next_ordinal = 1",
             "projects.next_ordinal",
         ),
+        (
+            "UPDATE projects SET container_count = 0",
+            "projects.container_count",
+        ),
+        (
+            "UPDATE projects SET order_count = 9",
+            "projects.order_count",
+        ),
+        (
+            "UPDATE projects SET next_container = 1",
+            "projects.next_container",
+        ),
+        ("UPDATE projects SET next_order = 0", "projects.next_order"),
+        (
+            "UPDATE projects SET secret_consumer_count = 1",
+            "projects.secret_consumer_count",
+        ),
+        (
+            "UPDATE projects SET container_consumer_count = 3",
+            "projects.container_consumer_count",
+        ),
+        (
+            "UPDATE container_consumers SET project = 'nobody'",
+            "projects.container_consumer_count differs from the container_consumers: nobody",
+        ),
         ("UPDATE blocks SET live = live + 1", "blocks.live"),
+        (
+            "UPDATE container_blocks SET live = live + 1",
+            "container_blocks.live",
+        ),
+        ("UPDATE order_blocks SET live = 9", "order_blocks.live"),
         ("DELETE FROM blocks", "a block with secrets"),
+        ("DELETE FROM container_blocks", "a block with containers"),
+        ("DELETE FROM order_blocks", "a block with orders"),
         ("UPDATE secrets SET counted = 0", "swept too early"),
         ("UPDATE state SET next_creation = 0", "state.next_creation"),
-        ("DELETE FROM acls", "an ACL"),
+        ("DELETE FROM acls", "secrets: an ACL"),
+        ("UPDATE containers SET acl = 0", "containers: an ACL"),
         ("UPDATE keks SET scope = 9", "a key has no project"),
-        ("DELETE FROM projects", "a secret has no project"),
+        ("DELETE FROM projects", "one of the secrets has no project"),
+        (
+            "DELETE FROM projects",
+            "one of the containers has no project",
+        ),
+        ("DELETE FROM projects", "one of the orders has no project"),
+        (
+            "UPDATE container_entries SET secret = 7",
+            "refers to one that is not there: container_entries",
+        ),
         ("DELETE FROM keks", "refers to one that is not there"),
         (
             // The pages of an index that nobody knows any more.

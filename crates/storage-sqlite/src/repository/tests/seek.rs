@@ -99,7 +99,7 @@ fn swept_regions_are_passed_over() {
 }
 
 /// The steps of SQLite's plan for a statement.
-fn plan(sql: &str) -> Vec<String> {
+pub(super) fn plan(sql: &str) -> Vec<String> {
     let fixture = Fixture::new();
     let connection = fixture.raw();
     let mut statement = connection
