@@ -37,6 +37,6 @@ mod webob;
 #[cfg(test)]
 mod tests;
 
-pub use problem::Refusal;
+pub use problem::{Refusal, RefusedBy};
 pub use request::Peer;
 pub use service::{AccessRecord, Api, ApiConfig, ApiParts, Limits};

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use donjon_app::{Conflict, Error, Missing};
+use donjon_app::{Conflict, Denied, Error, Missing};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
@@ -22,6 +22,16 @@ pub(crate) struct Problem {
     description: Option<Cow<'static, str>>,
     allow: Option<&'static str>,
     retry_after_s: Option<u32>,
+    refused_by: Option<Box<RefusedBy>>,
+}
+
+/// The rule that refused a request, for the access log; no client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedBy {
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// The roles each of which alone would have been enough; may be empty.
+    pub missing_roles: Vec<String>,
 }
 
 /// Why the transport could not hand a request over, or got no answer.
@@ -52,6 +62,7 @@ impl Problem {
             description: Some(description.into()),
             allow: None,
             retry_after_s: None,
+            refused_by: None,
         }
     }
 
@@ -62,6 +73,7 @@ impl Problem {
             description: None,
             allow: None,
             retry_after_s: None,
+            refused_by: None,
         }
     }
 
@@ -110,6 +122,17 @@ impl Problem {
         }
     }
 
+    /// Keeps for the access log which rule refused.
+    pub(crate) fn refused_by(self, denied: &Denied) -> Self {
+        Self {
+            refused_by: Some(Box::new(RefusedBy {
+                rule: denied.action.rule(),
+                missing_roles: denied.missing_roles(),
+            })),
+            ..self
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -135,6 +158,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(refused_by) = self.refused_by {
+            response.extensions_mut().insert(*refused_by);
         }
         response
     }

@@ -109,12 +109,7 @@ impl<T> During<T> for Result<T, donjon_app::Error> {
                     "request failed"
                 );
             } else if let donjon_app::Error::Denied(denied) = &error {
-                tracing::info!(
-                    operation = operation.name(),
-                    rule = denied.action.rule(),
-                    missing_roles = denied.missing_roles().join(","),
-                    "request denied"
-                );
+                return problem.refused_by(denied);
             }
             problem
         })

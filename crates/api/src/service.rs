@@ -23,7 +23,7 @@ use crate::{
     consumers, health, media,
     microversion::{self, Microversion},
     paging::PageLimits,
-    problem::{Problem, Refusal, refusal},
+    problem::{Problem, Refusal, RefusedBy, refusal},
     query::Query,
     request::{Peer, Request, empty},
     route::{Form, Resource, Route},
@@ -82,6 +82,8 @@ pub struct AccessRecord {
     pub request_id: Option<String>,
     /// Who asked, where that was found out.
     pub actor: Option<Arc<Actor>>,
+    /// The rule that refused the request, if one did.
+    pub refused_by: Option<RefusedBy>,
 }
 
 /// The API.
@@ -320,9 +322,13 @@ fn recorded(
     request_id: Option<String>,
     actor: Option<Arc<Actor>>,
 ) -> Response<Bytes> {
-    response
-        .extensions_mut()
-        .insert(AccessRecord { request_id, actor });
+    let extensions = response.extensions_mut();
+    let refused_by = extensions.remove::<RefusedBy>();
+    extensions.insert(AccessRecord {
+        request_id,
+        actor,
+        refused_by,
+    });
     response
 }
 

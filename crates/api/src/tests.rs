@@ -284,6 +284,21 @@ fn the_access_record_names_the_caller() {
     );
 }
 
+#[test]
+fn the_access_record_names_the_rule_that_refused() {
+    let rig = Rig::new();
+    let refused_by = |token: &str, path: &str| {
+        let response = rig.get(token, path);
+        let record = response.extensions().get::<AccessRecord>().unwrap();
+        record.refused_by.clone()
+    };
+    let refused = refused_by("reader", "/v1/secrets").unwrap();
+    assert_eq!(refused.rule, "secrets:get");
+    assert_eq!(refused.missing_roles, ["member"]);
+    assert_eq!(refused_by("member", "/v1/secrets"), None);
+    assert_eq!(refused_by("", "/v1/secrets"), None);
+}
+
 /// clients.md 3.0 point 5: three kinds of clients read the body of a 401.
 #[test]
 fn unauthorized_has_the_keys_of_all_clients() {

@@ -11,6 +11,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod acls;
 mod consumers;
 mod core;
@@ -26,11 +27,12 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use access::{Access, Explained};
 pub use acls::Acls;
 pub use consumers::Consumers;
 pub use core::Ports;
 pub use error::{Conflict, Error, Missing};
-pub use policy::{Action, Denied, Policy, Target};
+pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use sealing::Startup;
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
 pub use user_metadata::UserMetadataUseCases;
@@ -46,6 +48,8 @@ pub struct App {
     pub user_metadata: UserMetadataUseCases,
     /// Access control lists of secrets.
     pub acls: Acls,
+    /// Explaining decisions.
+    pub access: Access,
 }
 
 impl App {
@@ -57,7 +61,8 @@ impl App {
             secrets: Secrets::new(Arc::clone(&core)),
             consumers: Consumers::new(Arc::clone(&core)),
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
-            acls: Acls::new(core),
+            acls: Acls::new(Arc::clone(&core)),
+            access: Access::new(core),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use donjon_domain::Actor;
 use donjon_oslo_policy::{
-    DefaultSet, Explanation, LoadError, Notice, PolicyFile, RuleDefault, Rules,
+    DefaultSet, Explanation, LoadError, Notice, Origin, PolicyFile, Rule, RuleDefault, Rules,
 };
 
 pub use action::Action;
@@ -30,6 +30,17 @@ pub struct Policy {
     /// The defaults, to which overrides are applied anew each time.
     defaults: Arc<Set>,
     current: Arc<ArcSwap<Set>>,
+}
+
+/// A rule, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleInForce {
+    /// Its name.
+    pub name: String,
+    /// The rule in the policy language.
+    pub check: String,
+    /// Whether it comes from the policy file, and not from the defaults.
+    pub is_from_file: bool,
 }
 
 /// Rules, and what they ask of every target.
@@ -120,14 +131,29 @@ impl Policy {
         set.rules.explain(rule, &Caller(actor), &asked)
     }
 
-    /// All rules in force, as names and rules in the policy language.
+    /// All rules in force: the defaults in their order, then those that only the
+    /// file has.
     #[must_use]
-    pub fn rules(&self) -> Vec<(String, String)> {
+    pub fn rules(&self) -> Vec<RuleInForce> {
         let set = self.current.load();
-        set.rules
-            .iter()
-            .map(|rule| (rule.name().to_owned(), rule.to_string()))
-            .collect()
+        set.rules.iter().map(RuleInForce::of).collect()
+    }
+
+    /// The rule of this name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<RuleInForce> {
+        let set = self.current.load();
+        set.rules.rule(name).map(RuleInForce::of)
+    }
+}
+
+impl RuleInForce {
+    fn of(rule: &Rule) -> Self {
+        Self {
+            name: rule.name().to_owned(),
+            check: rule.to_string(),
+            is_from_file: rule.origin() == Origin::File,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What rules see: the caller, and the entity as stored rows describe it. This
 //! is the only place that makes such values, and no part of a request gets here.
 
+use std::fmt;
+
 use donjon_domain::{
     Acl, Actor, Order, ProjectId, Scope, Secret, StoredContainer, StoredSecret, UserId,
 };
@@ -113,6 +115,33 @@ impl<'a> Target<'a> {
             creator: entity.creator.cloned(),
             read: entity.read,
         })
+    }
+}
+
+/// For the operator: all that a rule can know.
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, entity) = match self {
+            Self::Project => return f.write_str("no entity, the caller's project as a whole"),
+            Self::Secret(entity) => ("secret", entity),
+            Self::Container(entity) => ("container", entity),
+            Self::Order(entity) => ("order", entity),
+        };
+        write!(f, "{kind} of project {}", entity.project)?;
+        match entity.creator {
+            Some(creator) => write!(f, ", created by user {creator}")?,
+            None => f.write_str(", created by nobody known")?,
+        }
+        let Some(read) = entity.read else {
+            return Ok(());
+        };
+        if !read.project_access {
+            f.write_str(", private")?;
+        }
+        if read.acl_names_caller {
+            f.write_str(", its ACL names the caller")?;
+        }
+        Ok(())
     }
 }
 

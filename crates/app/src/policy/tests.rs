@@ -174,7 +174,7 @@ fn every_action_has_its_rule() {
         assert_eq!(rules.len(), 82);
         let of_api: BTreeSet<_> = rules
             .iter()
-            .map(|(name, _)| name.as_str())
+            .map(|rule| rule.name.as_str())
             .filter(|name| name.contains(':'))
             .collect();
         assert_eq!(of_api, actions);
