@@ -1,5 +1,7 @@
 //! Containers, their entries and consumers.
 
+use std::collections::HashSet;
+
 use donjon_domain::{
     Acl, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery,
     ContainerType, Page, PageRequest, ProjectId, SecretId, StoredContainer,
@@ -133,10 +135,14 @@ impl ContainerWrites for WriteTransaction<'_> {
         entries: &[ContainerEntry],
     ) -> Result<(), RepositoryError> {
         self.add(|tx| {
-            insert(tx, container)?;
+            // First of all: nothing may be left of a container that is refused,
+            // for the job may go on.
+            let secrets = check_entries(tx, entries)?;
+            let place = insert(tx, container)?;
             entries
                 .iter()
-                .try_for_each(|entry| insert_entry(tx, container.id, entry))
+                .zip(secrets)
+                .try_for_each(|(entry, secret)| insert_entry(tx, place, secret, entry))
         })
     }
 
@@ -180,7 +186,13 @@ impl ContainerWrites for WriteTransaction<'_> {
         id: ContainerId,
         entry: &ContainerEntry,
     ) -> Result<(), RepositoryError> {
-        self.add(|tx| insert_entry(tx, id, entry))
+        self.add(|tx| {
+            let container = tx.expect_place(id)?;
+            let secret = tx.expect_place(entry.secret)?;
+            // The next entry is likely to be of the same container.
+            tx.found = Some(Found::new(id, container));
+            insert_entry(tx, container, secret, entry)
+        })
     }
 
     fn delete_container_entry(
@@ -308,7 +320,21 @@ impl Registered for StoredContainerConsumer {
     }
 }
 
-fn insert(tx: &mut WriteTransaction<'_>, container: &Container) -> Result<(), Failure> {
+/// Looks up the secrets of the entries of a new container.
+fn check_entries(
+    tx: &mut WriteTransaction<'_>,
+    entries: &[ContainerEntry],
+) -> Result<Vec<Place>, Failure> {
+    if entries.iter().collect::<HashSet<_>>().len() < entries.len() {
+        return Err(Failure::Duplicate);
+    }
+    entries
+        .iter()
+        .map(|entry| tx.expect_place(entry.secret))
+        .collect()
+}
+
+fn insert(tx: &mut WriteTransaction<'_>, container: &Container) -> Result<Place, Failure> {
     let project = container.project.as_str();
     let place = tx
         .mode
@@ -329,18 +355,15 @@ fn insert(tx: &mut WriteTransaction<'_>, container: &Container) -> Result<(), Fa
     inserted.map_err(explain)?;
     tx.found = Some(Found::new(container.id, place));
     tx.mode.pending.count(Kind::Containers, place, 1);
-    Ok(())
+    Ok(place)
 }
 
 fn insert_entry(
-    tx: &mut WriteTransaction<'_>,
-    id: ContainerId,
+    tx: &WriteTransaction<'_>,
+    container: Place,
+    secret: Place,
     entry: &ContainerEntry,
 ) -> Result<(), Failure> {
-    let container = tx.expect_place(id)?;
-    let secret = tx.expect_place(entry.secret)?;
-    // The next entry is likely to be of the same container.
-    tx.found = Some(Found::new(id, container));
     let sql = "INSERT INTO container_entries (container, secret, name) VALUES (?1, ?2, ?3)";
     let name = entry.name.as_ref().map(|name| name.as_str());
     tx.connection
