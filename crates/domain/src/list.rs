@@ -105,7 +105,7 @@ pub enum Direction {
     Descending,
 }
 
-/// A list of containers of a project, in the order of creation.
+/// A list of containers of a project, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerQuery {
     /// Whose containers.
@@ -118,13 +118,13 @@ pub struct ContainerQuery {
     pub page: PageRequest<ContainerId>,
 }
 
-/// A list of orders of a project, in the order of creation.
+/// A list of orders of a project, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
     /// Whose orders.
     pub project: ProjectId,
     /// A part of the text of [`crate::Order::meta`], without regard to ASCII
-    /// letter case.
+    /// letter case and without wild characters.
     pub meta: Option<String>,
     /// Which part.
     pub page: PageRequest<OrderId>,

@@ -47,7 +47,7 @@ mod tests {
     /// Compares the facts of a source file with those that its macro runs.
     fn check(listing: &str, group: &str, source: &str) {
         let (_, after) = listing
-            .split_once(&format!("{group} {{"))
+            .split_once(&format!(" {group} {{"))
             .expect("the group is listed");
         let (list, _) = after.split_once('}').expect("the list ends");
         let listed: Vec<&str> = list
@@ -83,6 +83,20 @@ mod tests {
             (
                 "user_metadata",
                 include_str!("contract/repository/user_metadata.rs"),
+            ),
+            (
+                "containers",
+                include_str!("contract/repository/containers.rs"),
+            ),
+            (
+                "container_lists",
+                include_str!("contract/repository/container_lists.rs"),
+            ),
+            ("orders", include_str!("contract/repository/orders.rs")),
+            ("quotas", include_str!("contract/repository/quotas.rs")),
+            (
+                "transport_keys",
+                include_str!("contract/repository/transport_keys.rs"),
             ),
             ("keks", include_str!("contract/repository/keks.rs")),
         ] {

@@ -2,11 +2,16 @@
 
 pub mod acls;
 pub mod consumers;
+pub mod container_lists;
+pub mod containers;
 pub mod filters;
 pub mod keks;
 pub mod lists;
+pub mod orders;
+pub mod quotas;
 pub mod secrets;
 pub mod transactions;
+pub mod transport_keys;
 pub mod user_metadata;
 
 use std::fmt::Debug;
@@ -99,6 +104,66 @@ macro_rules! repository_contract {
                 one_value_is_set,
                 one_key_is_removed,
                 a_key_is_looked_up_exactly,
+            }
+            containers {
+                a_container_is_read_back,
+                odd_containers_are_read_back,
+                an_unknown_container_has_nothing,
+                a_taken_container_id_is_a_duplicate,
+                entries_are_sorted_by_name,
+                equal_entries_are_duplicates,
+                an_entry_needs_its_secret,
+                an_entry_can_be_removed,
+                entries_leave_with_their_secret,
+                touching_sets_the_time_of_a_container,
+                deleting_a_container_leaves_its_secrets,
+                a_container_has_an_acl,
+                container_consumers_are_sorted_by_name,
+                equal_container_consumers_are_duplicates,
+                a_container_consumer_is_found_by_its_parts,
+                a_container_consumer_can_be_removed,
+                container_consumers_come_in_pages,
+                writes_need_their_container,
+                a_failed_job_leaves_no_container,
+            }
+            container_lists {
+                a_list_of_containers_is_in_order_of_creation,
+                containers_come_in_pages,
+                containers_are_filtered,
+                long_lists_of_containers_are_cut_anywhere,
+            }
+            orders {
+                an_order_is_read_back,
+                odd_orders_are_read_back,
+                an_unknown_order_is_not_there,
+                a_taken_order_id_is_a_duplicate,
+                a_passphrase_is_kept_while_it_is_needed,
+                a_pending_order_ends,
+                an_order_ends_once,
+                an_order_is_apart_from_what_it_made,
+                pending_orders_are_oldest_first,
+                a_list_of_orders_is_in_order_of_creation,
+                orders_come_in_pages,
+                orders_are_filtered_by_meta,
+                a_failed_job_leaves_no_order,
+            }
+            quotas {
+                quotas_are_read_back,
+                quotas_can_be_removed,
+                projects_are_listed_as_they_got_quotas,
+                project_quotas_come_in_pages,
+                what_a_project_owns_is_counted,
+                expired_secrets_do_not_count,
+                consumers_count_for_who_registered_them,
+                a_job_counts_its_own_writes,
+                what_is_undone_does_not_count,
+            }
+            transport_keys {
+                a_transport_key_is_read_back,
+                a_taken_transport_key_id_is_a_duplicate,
+                transport_keys_are_listed_by_plugin,
+                transport_keys_come_in_pages,
+                a_transport_key_can_be_removed,
             }
             keks {
                 a_kek_is_read_back,

@@ -13,9 +13,9 @@ pub trait ContainerReads {
     /// As storage fails.
     fn container(&mut self, id: ContainerId) -> Result<Option<StoredContainer>, RepositoryError>;
 
-    /// The entries of a container, sorted by name (those without one first),
-    /// then by when they were added. Entries leave with their secret; expired
-    /// secrets stay.
+    /// The entries of a container, sorted by the bytes of their names (those
+    /// without one first), then by when they were added. Entries leave with
+    /// their secret; expired secrets stay. Empty where there is no container.
     ///
     /// # Errors
     /// As storage fails.
@@ -24,7 +24,8 @@ pub trait ContainerReads {
         id: ContainerId,
     ) -> Result<Vec<ContainerEntry>, RepositoryError>;
 
-    /// A part of the list of containers of a project, in the order of creation.
+    /// A part of the list of containers of a project, in the order in which
+    /// they were added, whatever times they carry.
     ///
     /// # Errors
     /// As storage fails.
@@ -33,8 +34,8 @@ pub trait ContainerReads {
         query: &ContainerQuery,
     ) -> Result<Page<Container>, RepositoryError>;
 
-    /// All consumers of a container, sorted by name, then by when they were
-    /// registered.
+    /// All consumers of a container, sorted by the bytes of their names, then
+    /// by when they were registered. Empty where there is no container.
     ///
     /// # Errors
     /// As storage fails.
@@ -43,7 +44,7 @@ pub trait ContainerReads {
         id: ContainerId,
     ) -> Result<Vec<StoredContainerConsumer>, RepositoryError>;
 
-    /// A part of them.
+    /// A part of them. No secret's id marks a place among them.
     ///
     /// # Errors
     /// As storage fails.
@@ -64,14 +65,16 @@ pub trait ContainerReads {
     ) -> Result<Option<StoredContainerConsumer>, RepositoryError>;
 }
 
-/// Writes of containers. What names a container that is not there is
-/// [`crate::ports::RepositoryErrorKind::Internal`], unless it says otherwise.
+/// Writes of containers. What adds to a container that is not there or changes
+/// it is [`crate::ports::RepositoryErrorKind::Internal`]; so is an entry whose
+/// secret is not there.
 pub trait ContainerWrites {
-    /// Adds a container with its entries, whose secrets are there.
+    /// Adds a container with its entries, whose secrets are there; expired
+    /// ones and those of other projects too.
     ///
     /// # Errors
-    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
-    /// else as storage fails.
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken,
+    /// by any project, or two entries are equal; else as storage fails.
     fn insert_container(
         &mut self,
         container: &Container,
@@ -85,7 +88,7 @@ pub trait ContainerWrites {
     /// As storage fails.
     fn delete_container(&mut self, id: ContainerId) -> Result<bool, RepositoryError>;
 
-    /// Sets the time of the last change.
+    /// Sets the time of the last change, and nothing else does.
     ///
     /// # Errors
     /// As storage fails.
@@ -99,7 +102,8 @@ pub trait ContainerWrites {
     ///
     /// # Errors
     /// [`crate::ports::RepositoryErrorKind::Duplicate`] where an equal one is
-    /// there; else as storage fails.
+    /// there: one with the same secret and the same name, or both without; else
+    /// as storage fails.
     fn insert_container_entry(
         &mut self,
         id: ContainerId,
@@ -123,7 +127,8 @@ pub trait ContainerWrites {
     /// As storage fails.
     fn put_container_acl(&mut self, id: ContainerId, acl: &Acl) -> Result<(), RepositoryError>;
 
-    /// Removes the ACL of a container; no error where there is none.
+    /// Removes the ACL of a container; no error where there is none, or no
+    /// container.
     ///
     /// # Errors
     /// As storage fails.
@@ -133,7 +138,8 @@ pub trait ContainerWrites {
     ///
     /// # Errors
     /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the container has
-    /// an equal one; else as storage fails.
+    /// one of the same name and address, whoever registered it; else as storage
+    /// fails.
     fn insert_container_consumer(
         &mut self,
         id: ContainerId,

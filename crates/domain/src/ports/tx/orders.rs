@@ -10,13 +10,15 @@ pub trait OrderReads {
     /// As storage fails.
     fn order(&mut self, id: OrderId) -> Result<Option<Order>, RepositoryError>;
 
-    /// A part of the list of orders of a project, in the order of creation.
+    /// A part of the list of orders of a project, in the order in which they
+    /// were added, whatever times they carry.
     ///
     /// # Errors
     /// As storage fails.
     fn list_orders(&mut self, query: &OrderQuery) -> Result<Page<Order>, RepositoryError>;
 
-    /// Up to `limit` orders of any project that are pending, oldest first.
+    /// Up to `limit` orders of any project that are pending, in the order in
+    /// which they were added. `limit` may be 0.
     ///
     /// # Errors
     /// As storage fails.
@@ -25,18 +27,22 @@ pub trait OrderReads {
 
 /// Writes of orders.
 pub trait OrderWrites {
-    /// Adds an order.
+    /// Adds an order, pending or ended. What it made need not be there, now or
+    /// later.
     ///
     /// # Errors
-    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
-    /// else as storage fails.
+    /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken,
+    /// by any project; [`crate::ports::RepositoryErrorKind::Internal`] where it
+    /// has a passphrase and has ended, or the KEK of the passphrase is not
+    /// stored yet; else as storage fails.
     fn insert_order(&mut self, order: &Order) -> Result<(), RepositoryError>;
 
     /// Ends a pending order, and removes its passphrase.
     ///
     /// # Errors
-    /// [`crate::ports::RepositoryErrorKind::Internal`] where there is no such
-    /// order; else as storage fails.
+    /// [`crate::ports::RepositoryErrorKind::Internal`] where no order with this
+    /// id is pending, or `state` is [`OrderState::Pending`]; else as storage
+    /// fails.
     fn end_order(
         &mut self,
         id: OrderId,
@@ -44,7 +50,8 @@ pub trait OrderWrites {
         updated: Timestamp,
     ) -> Result<(), RepositoryError>;
 
-    /// Removes an order, not what it made. `false` where there was none.
+    /// Removes an order, pending or not, and not what it made. `false` where
+    /// there was none.
     ///
     /// # Errors
     /// As storage fails.

@@ -7,13 +7,15 @@ use crate::{Page, PageRequest, ProjectId, ProjectQuotas, Timestamp, ports::Repos
 pub enum Counted {
     /// Secrets that are not expired.
     Secrets,
-    /// Orders.
+    /// Orders, ended ones too.
     Orders,
     /// Containers.
     Containers,
-    /// Consumers of secrets that the project registered.
+    /// Consumers of secrets, expired ones too, that the project registered,
+    /// whoever owns the secret. They leave with it.
     SecretConsumers,
-    /// Consumers of containers that the project registered.
+    /// Consumers of containers that the project registered, whoever owns the
+    /// container. They leave with it.
     ContainerConsumers,
 }
 
@@ -29,7 +31,8 @@ pub trait QuotaReads {
     ) -> Result<Option<ProjectQuotas>, RepositoryError>;
 
     /// A part of the list of all projects with a configuration, in the order in
-    /// which they got one.
+    /// which they got one; a change keeps the place. No secret's id marks a
+    /// place among them.
     ///
     /// # Errors
     /// As storage fails.
@@ -38,7 +41,8 @@ pub trait QuotaReads {
         page: PageRequest,
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, RepositoryError>;
 
-    /// How many the project has. Kept, not scanned.
+    /// How many the project has, with what this transaction wrote. `now`
+    /// matters to secrets alone. Kept, not scanned.
     ///
     /// # Errors
     /// As storage fails.
@@ -52,7 +56,8 @@ pub trait QuotaReads {
 
 /// Writes of quotas.
 pub trait QuotaWrites {
-    /// Sets the whole configuration of a project.
+    /// Sets the whole configuration of a project, which need not own anything.
+    /// One that leaves everything to the defaults is one too.
     ///
     /// # Errors
     /// As storage fails.

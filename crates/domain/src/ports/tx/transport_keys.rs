@@ -13,8 +13,9 @@ pub trait TransportKeyReads {
         id: TransportKeyId,
     ) -> Result<Option<TransportKey>, RepositoryError>;
 
-    /// A part of the list of all of them, or of those of one plugin, in the
-    /// order of creation.
+    /// A part of the list of all of them, or of those of one plugin, whose name
+    /// is compared exactly, in the order in which they were added. No secret's
+    /// id marks a place among them.
     ///
     /// # Errors
     /// As storage fails.

@@ -29,6 +29,12 @@ impl OrderWrites for Tx {
     fn insert_order(&mut self, order: &Order) -> Result<(), RepositoryError> {
         let state = self.adding()?;
         check_kek(state, order.passphrase.as_ref())?;
+        if order.passphrase.is_some() && order.state != OrderState::Pending {
+            return Err(RepositoryError::with_source(
+                RepositoryErrorKind::Internal,
+                "an order that has ended needs no passphrase",
+            ));
+        }
         let added = state.orders.insert(order.id, order.clone());
         added.then_some(()).ok_or_else(duplicate)
     }
