@@ -89,6 +89,10 @@ mod tests {
                 include_str!("contract/repository/containers.rs"),
             ),
             (
+                "container_consumers",
+                include_str!("contract/repository/container_consumers.rs"),
+            ),
+            (
                 "container_lists",
                 include_str!("contract/repository/container_lists.rs"),
             ),

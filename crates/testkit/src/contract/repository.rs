@@ -2,6 +2,7 @@
 
 pub mod acls;
 pub mod consumers;
+pub mod container_consumers;
 pub mod container_lists;
 pub mod containers;
 pub mod filters;
@@ -118,13 +119,15 @@ macro_rules! repository_contract {
                 touching_sets_the_time_of_a_container,
                 deleting_a_container_leaves_its_secrets,
                 a_container_has_an_acl,
+                writes_need_their_container,
+                a_failed_job_leaves_no_container,
+            }
+            container_consumers {
                 container_consumers_are_sorted_by_name,
                 equal_container_consumers_are_duplicates,
                 a_container_consumer_is_found_by_its_parts,
                 a_container_consumer_can_be_removed,
                 container_consumers_come_in_pages,
-                writes_need_their_container,
-                a_failed_job_leaves_no_container,
             }
             container_lists {
                 a_list_of_containers_is_in_order_of_creation,
