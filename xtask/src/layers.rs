@@ -33,6 +33,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
             "donjon-auth-local",
             "donjon-crypto-software",
             "donjon-domain",
+            "donjon-oslo-policy",
             "donjon-storage-sqlite",
             "donjon-transport",
         ],

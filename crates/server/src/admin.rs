@@ -1,26 +1,32 @@
-//! What the operator does beside the API: making, listing and revoking tokens.
+//! What the operator does beside the API: making, listing and revoking tokens,
+//! and asking why a rule decides as it does.
 //!
 //! [`Admin`] does it. A running server offers it on a socket in the data folder
 //! ([`socket`]), one request and one answer a connection, each one line of JSON;
 //! where no server runs, the command line calls it on the opened folder.
 
 pub(crate) mod client;
+mod explain;
 mod protocol;
 pub(crate) mod socket;
 
 use std::{fmt, sync::Arc};
 
+use donjon_app::App;
 use donjon_auth_local::{NewToken, Tokens};
 use donjon_domain::{
     ProjectId, TokenId, TokenRow, UserId,
     ports::{Clock, RepositoryError},
 };
 
-pub(crate) use self::protocol::{NewTokenRequest, Request, Response, SecretText, TokenView};
+pub(crate) use self::protocol::{
+    NewTokenRequest, Question, Request, Response, SecretText, TokenView, Who,
+};
 
 /// Does what requests ask for.
 #[derive(Clone)]
 pub(crate) struct Admin {
+    pub(crate) app: Arc<App>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -31,6 +37,7 @@ impl Admin {
             Request::Create(new) => self.create(new).await,
             Request::List {} => self.list().await,
             Request::Revoke { id } => self.revoke(&id).await,
+            Request::Explain(question) => self.explain(question).await,
         };
         outcome.unwrap_or_else(|refusal| refusal)
     }

@@ -80,14 +80,14 @@ impl Installation {
         Ok(installation)
     }
 
-    /// The use cases on top of the adapters.
-    pub(crate) fn app(&self) -> App {
+    /// The use cases on top of the adapters, under these rules.
+    pub(crate) fn app(&self, policy: Policy) -> App {
         App::new(Ports {
             repository: Arc::clone(&self.repository),
             crypto: Arc::clone(&self.crypto),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
-            policy: Policy::secure_rbac(),
+            policy,
         })
     }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::admin::Who;
+
 /// A key manager: stores secrets, and gives them back to who may have them.
 ///
 /// Speaks the REST API of OpenStack Barbican, keeps everything in one folder,
@@ -21,7 +23,7 @@ pub(crate) enum Verb {
     ///
     /// Makes the data folder, a root key and a first token where there is
     /// nothing yet, and says how to use them. SIGTERM and SIGINT finish the
-    /// requests in flight and stop; SIGHUP reads the TLS files again.
+    /// requests in flight and stop; SIGHUP reads the TLS files and the policy file again.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
     /// Make the data folder, a root key and a first token, and stop
@@ -32,6 +34,11 @@ pub(crate) enum Verb {
     /// Talks to the running server; where none runs, works on the data folder.
     #[command(subcommand, after_help = TOKEN_EXAMPLES)]
     Token(Token),
+    /// Explain, check and show who may do what
+    ///
+    /// The rules are Barbican's defaults, of which a policy file may replace single ones.
+    #[command(subcommand, after_help = POLICY_EXAMPLES)]
+    Policy(Policy),
     /// Look at the configuration
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -124,6 +131,82 @@ pub(crate) struct TokenRevoke {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Tell which rule lets a caller do something, or does not, and why
+    ///
+    /// Asks the running server, by the rules that it has in force; where none runs, works on the data
+    /// folder by the rules that are configured. What is asked about is looked up by its id, and nobody's
+    /// request is needed.
+    #[command(after_help = POLICY_EXPLAIN_EXAMPLES)]
+    Explain(PolicyExplain),
+    /// Check a policy file before a server reads it
+    #[command(after_help = POLICY_CHECK_EXAMPLES)]
+    Check(PolicyPlace),
+    /// Print all rules, as a policy file has them
+    #[command(after_help = POLICY_SHOW_EXAMPLES)]
+    Show(PolicyPlace),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyExplain {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The caller: role=ROLE (may be repeated), project=PROJECT, user=USER, scope=project|domain|system
+    #[arg(long = "as", value_name = "WHO", value_parser = parse_who)]
+    pub(crate) who: Who,
+    /// Name of the rule, such as secret:decrypt
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: String,
+    /// Id of a secret, a container or an order; without it the rule is asked about the project
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Policy file (YAML or JSON) [default: policy.file of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Reads `role=member,project=P,user=U`.
+fn parse_who(text: &str) -> Result<Who, String> {
+    let mut who = Who::default();
+    let (mut project, mut scope) = (None, None);
+    for part in text.split(',') {
+        let (name, value) = part
+            .split_once('=')
+            .filter(|(_, value)| !value.is_empty())
+            .ok_or_else(|| format!("{part:?} has to look like role=member"))?;
+        let once = match name {
+            "role" => {
+                who.roles.push(value.to_owned());
+                continue;
+            }
+            "project" => &mut project,
+            "user" => &mut who.user,
+            "scope" if !["project", "domain", "system"].contains(&value) => {
+                return Err(format!("there is no scope {value:?}"));
+            }
+            "scope" => &mut scope,
+            _ => {
+                return Err(format!(
+                    "unknown {name:?}; there are role, project, user and scope"
+                ));
+            }
+        };
+        if once.replace(value.to_owned()).is_some() {
+            return Err(format!("{name} is there twice"));
+        }
+    }
+    who.project = project.ok_or("project=PROJECT is missing")?;
+    who.scope = scope.unwrap_or_else(|| "project".to_owned());
+    Ok(who)
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Check the configuration and print what is in force, and where each value comes from
     #[command(after_help = CONFIG_EXAMPLES)]
@@ -178,6 +261,29 @@ const TOKEN_REVOKE_EXAMPLES: &str = "\
 Examples:
   donjon token revoke 7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
 
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  donjon policy explain --as role=member,project=web,user=deploy secret:decrypt 7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11
+  donjon policy check --file policy.yaml
+  donjon policy show";
+
+const POLICY_EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  donjon policy explain --as role=member,project=web,user=deploy secret:decrypt 7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11
+  donjon policy explain --as role=reader,role=member,project=web secrets:post
+  donjon policy explain --as role=admin,project=ops,scope=system --data-dir /var/lib/donjon project_quotas:put";
+
+const POLICY_CHECK_EXAMPLES: &str = "\
+Examples:
+  donjon policy check --file policy.yaml
+  donjon policy check --config /etc/donjon/donjon.toml";
+
+const POLICY_SHOW_EXAMPLES: &str = "\
+Examples:
+  donjon policy show
+  donjon policy show --file policy.yaml
+  DONJON_POLICY__DEFAULTS=legacy donjon policy show > legacy.yaml";
+
 const CONFIG_EXAMPLES: &str = "\
 Examples:
   donjon config check
@@ -231,6 +337,32 @@ mod tests {
         assert!(parse("donjon token create").is_err());
         assert!(parse("donjon token create --project p --role a --role b").is_ok());
         assert!(parse("donjon token revoke").is_err());
+    }
+
+    #[test]
+    fn callers_are_described_by_name() {
+        let who = parse_who("role=member,user=u,project=p,role=Reader").unwrap();
+        let expected = Who {
+            user: Some("u".to_owned()),
+            project: "p".to_owned(),
+            roles: vec!["member".to_owned(), "Reader".to_owned()],
+            scope: "project".to_owned(),
+        };
+        assert_eq!(who, expected);
+        assert_eq!(parse_who("project=p,scope=system").unwrap().scope, "system");
+        for bad in [
+            "",
+            "role=member",
+            "project=",
+            "project=p,project=q",
+            "project=p,user=u,user=v",
+            "project=p,scope=galaxy",
+            "project=p,scope=domain,scope=domain",
+            "project=p,colour=red",
+            "project=p,",
+        ] {
+            assert!(parse_who(bad).is_err(), "{bad}");
+        }
     }
 
     /// Every verb, down to the leaves.

@@ -6,7 +6,7 @@
 //! the environment and `docs/config.md` are held against it.
 
 mod environment;
-mod exposure;
+pub(crate) mod exposure;
 mod file;
 mod flags;
 mod keys;
@@ -20,7 +20,7 @@ use anyhow::Result;
 use crate::cli::Overrides;
 
 pub(crate) use self::{
-    settings::{AuthMode, LogFormat, RootKeyFiles, Settings},
+    settings::{AuthMode, LogFormat, PolicySettings, RootKeyFiles, Settings},
     value::Source,
 };
 

@@ -109,6 +109,7 @@ fn write_line(
     record: Option<&AccessRecord>,
 ) {
     let actor = record.and_then(|record| record.actor.as_ref());
+    let refused_by = record.and_then(|record| record.refused_by.as_ref());
     tracing::info!(
         target: "donjon::access",
         request_id = record.and_then(|record| record.request_id.as_deref()),
@@ -118,6 +119,8 @@ fn write_line(
         ms = logging::milliseconds(took),
         project = actor.map(|actor| actor.project.as_str()),
         user = actor.and_then(|actor| actor.user.as_ref()).map(|user| user.as_str()),
+        rule = refused_by.map(|refused_by| refused_by.rule),
+        missing_roles = refused_by.map(|refused_by| refused_by.missing_roles.join(",")),
     );
 }
 

@@ -19,6 +19,7 @@ mod frontend;
 mod hardening;
 mod logging;
 mod notify;
+mod policy;
 mod signals;
 mod system;
 mod welcome;
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Serve(args)) => commands::serve(&args),
         Some(Verb::Init(place)) => commands::init(&place),
         Some(Verb::Token(verb)) => commands::token(&verb),
+        Some(Verb::Policy(verb)) => commands::policy(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
     }
 }

@@ -1,13 +1,16 @@
 //! What the operator and the state of storage tell a running server to do.
 
-use std::io;
+use std::{io, path::PathBuf, sync::Arc};
 
+use donjon_app::Policy;
 use donjon_storage_sqlite::StopCause;
 use donjon_transport::Tls;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
+
+use crate::policy;
 
 /// How urgent it is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -33,6 +36,14 @@ pub(crate) struct StopSignals {
 /// SIGHUP.
 #[derive(Debug)]
 pub(crate) struct ReloadSignal(Signal);
+
+/// What SIGHUP reads again.
+#[derive(Debug)]
+pub(crate) struct Reloaded {
+    pub(crate) tls: Option<Tls>,
+    /// The rules in force, and the file that changes them.
+    pub(crate) policy: Option<(Policy, PathBuf)>,
+}
 
 /// From now on signals are heard, and none ends the process by itself.
 ///
@@ -104,21 +115,48 @@ pub(crate) async fn watch_storage(stopped: impl Future<Output = StopCause>, stop
 }
 
 impl ReloadSignal {
-    /// Reads the TLS files again at each signal. Never returns.
-    pub(crate) async fn obey(mut self, tls: Option<Tls>) {
+    /// Reads files again at each signal. Never returns.
+    pub(crate) async fn obey(mut self, reloaded: Reloaded) {
+        let reloaded = Arc::new(reloaded);
         loop {
             self.0.recv().await;
-            let Some(tls) = tls.clone() else {
-                tracing::info!("SIGHUP: no TLS files to read again");
-                continue;
-            };
-            match tokio::task::spawn_blocking(move || tls.reload()).await {
-                Ok(Ok(())) => tracing::info!("SIGHUP: TLS files are read again"),
-                Ok(Err(error)) => tracing::error!(
+            let reloaded = Arc::clone(&reloaded);
+            let reading = tokio::task::spawn_blocking(move || reloaded.read_again());
+            if let Err(error) = reading.await {
+                tracing::error!(%error, "SIGHUP: files were not read");
+            }
+        }
+    }
+}
+
+impl Reloaded {
+    /// What makes no sense leaves everything as it was, and one kind of file
+    /// does not wait for the other.
+    fn read_again(&self) {
+        if self.tls.is_none() && self.policy.is_none() {
+            tracing::info!("SIGHUP: no TLS files and no policy file to read again");
+        }
+        if let Some(tls) = &self.tls {
+            match tls.reload() {
+                Ok(()) => tracing::info!("SIGHUP: TLS files are read again"),
+                Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "SIGHUP: TLS files make no sense; those from before stay in use"
                 ),
-                Err(error) => tracing::error!(%error, "SIGHUP: TLS files were not read"),
+            }
+        }
+        if let Some((policy, path)) = &self.policy {
+            match policy::read(policy, path) {
+                Ok(overrides) => {
+                    policy::warn(path, &overrides);
+                    tracing::info!(
+                        rules = overrides.rules,
+                        "SIGHUP: the policy file is read again"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!("SIGHUP: {error:#}; the rules from before stay in force")
+                }
             }
         }
     }

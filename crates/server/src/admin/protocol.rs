@@ -16,6 +16,29 @@ pub(crate) enum Request {
     List {},
     #[serde(rename = "token-revoke")]
     Revoke { id: String },
+    #[serde(rename = "policy-explain")]
+    Explain(Question),
+}
+
+/// What a rule is asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Question {
+    pub(crate) who: Who,
+    pub(crate) rule: String,
+    /// Of a secret, a container or an order.
+    pub(crate) id: Option<String>,
+}
+
+/// A caller, as the operator describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Who {
+    pub(crate) user: Option<String>,
+    pub(crate) project: String,
+    pub(crate) roles: Vec<String>,
+    /// `project`, `domain` or `system`.
+    pub(crate) scope: String,
 }
 
 /// Whom a new token is for.
@@ -43,6 +66,9 @@ pub(crate) enum Response {
         tokens: Vec<TokenView>,
     },
     TokenRevoked {},
+    Explained {
+        text: String,
+    },
     /// The request makes no sense.
     Refused {
         message: String,

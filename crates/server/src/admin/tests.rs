@@ -1,8 +1,9 @@
 use std::{os::unix::net::UnixStream, path::PathBuf};
 
+use donjon_app::{Policy, Ports};
 use donjon_domain::ports::Credential;
 use donjon_domain::{SecretBytes, Timestamp, ports::Authenticator};
-use donjon_testkit::{FixedClock, MemoryRepository, SeededEntropy};
+use donjon_testkit::{FakeCrypto, FixedClock, MemoryRepository, SeededEntropy};
 use tempfile::TempDir;
 
 use super::*;
@@ -11,13 +12,18 @@ use crate::admin::socket::AdminSocket;
 fn admin() -> Admin {
     let clock = Arc::new(FixedClock::new(Timestamp::from_micros(0)));
     let key = SecretBytes::new(vec![7; 32]);
-    let tokens = Tokens::new(
-        Arc::new(MemoryRepository::new()),
-        &key,
-        clock.clone(),
-        Arc::new(SeededEntropy::new(1)),
-    );
+    let repository = Arc::new(MemoryRepository::new());
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let tokens = Tokens::new(repository.clone(), &key, clock.clone(), entropy.clone());
+    let app = App::new(Ports {
+        repository,
+        crypto: Arc::new(FakeCrypto::new(1)),
+        clock: clock.clone(),
+        entropy,
+        policy: Policy::secure_rbac(),
+    });
     Admin {
+        app: Arc::new(app),
         tokens: Arc::new(tokens.unwrap()),
         clock,
     }

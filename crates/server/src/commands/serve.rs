@@ -4,6 +4,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use donjon_api::{Api, ApiConfig, ApiParts};
+use donjon_app::{App, Policy};
 use donjon_transport::{Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls};
 use tokio::{
     task::JoinHandle,
@@ -20,7 +21,8 @@ use crate::{
     frontend::Frontend,
     hardening, logging,
     notify::{State, notify},
-    signals::{self, Stop, Stopper},
+    policy,
+    signals::{self, Reloaded, Stop, Stopper},
     welcome::{Endpoint, Welcome},
 };
 
@@ -37,43 +39,77 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
     hardening::raise_open_files();
     let tls = settings.tls.clone().map(Tls::load).transpose();
     let tls = tls.context("tls").or_exit(Exit::Config)?;
+    let (policy, overrides) = policy::load(&settings.policy).or_exit(Exit::Config)?;
+    if let (Some(path), Some(overrides)) = (&settings.policy.file, &overrides) {
+        policy::warn(path, overrides);
+        tracing::info!(rules = overrides.rules, "policy: {}", path.display());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no threads to serve with")
         .or_exit(Exit::Other)?;
-    let exit = runtime.block_on(run(settings, tls));
+    let exit = runtime.block_on(run(settings, tls, policy));
     runtime.shutdown_timeout(LEFTOVERS);
     exit
 }
 
-async fn run(settings: &Settings, tls: Option<Tls>) -> Result<Exit, Failure> {
+async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Exit, Failure> {
     let stopper = Stopper::new();
     let (stop, reload) = signals::listen().or_exit(Exit::Other)?;
     let mut tasks = Tasks::default();
     tasks.spawn(stop.obey(stopper.clone()));
-    tasks.spawn(reload.obey(tls.clone()));
+    tasks.spawn(
+        reload.obey(Reloaded {
+            tls: tls.clone(),
+            policy: settings
+                .policy
+                .file
+                .clone()
+                .map(|path| (policy.clone(), path)),
+        }),
+    );
 
     let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
     let is_new = data.stage() != Stage::Whole;
     let installation = Installation::open(settings, &mut data).await?;
-    let outcome = serve_from(settings, tls, &data, &installation, is_new, &stopper, tasks).await;
+    let app = Arc::new(installation.app(policy));
+    let parts = Parts {
+        settings,
+        tls,
+        data: &data,
+        installation: &installation,
+        app,
+        is_new,
+    };
+    let outcome = serve_from(parts, &stopper, tasks).await;
     let closed = installation.close().await;
     outcome?;
     closed
 }
 
-async fn serve_from(
-    settings: &Settings,
+/// What a server is made of.
+struct Parts<'a> {
+    settings: &'a Settings,
     tls: Option<Tls>,
-    data: &DataDir,
-    installation: &Installation,
+    data: &'a DataDir,
+    installation: &'a Installation,
+    app: Arc<App>,
     is_new: bool,
-    stopper: &Stopper,
-    mut tasks: Tasks,
-) -> Result<(), Failure> {
+}
+
+async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Result<(), Failure> {
+    let Parts {
+        settings,
+        tls,
+        data,
+        installation,
+        app,
+        is_new,
+    } = parts;
     let limits = Limits::default();
-    let frontend = Frontend::new(api(settings, installation), limits.request_timeout);
+    let api = api(settings, installation, Arc::clone(&app));
+    let frontend = Frontend::new(api, limits.request_timeout);
     let server = Server::bind(TransportConfig {
         listen: listen(settings, tls.as_ref()),
         trusted_proxies: settings.trusted_proxies.clone(),
@@ -82,6 +118,7 @@ async fn serve_from(
     let server = server.await.or_exit(Exit::Other)?;
     let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
     tasks.spawn(socket.serve(Admin {
+        app,
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
     }));
@@ -113,7 +150,7 @@ async fn serve_from(
     Ok(())
 }
 
-fn api(settings: &Settings, installation: &Installation) -> Api {
+fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
     let limits = &settings.limits;
     let config = ApiConfig {
         host_href: settings.host_href.clone(),
@@ -127,7 +164,7 @@ fn api(settings: &Settings, installation: &Installation) -> Api {
     };
     let repository = Arc::clone(&installation.repository);
     let parts = ApiParts {
-        app: Arc::new(installation.app()),
+        app,
         authenticator: installation.authenticator(settings.auth),
         clock: Arc::clone(&installation.clock),
         entropy: Arc::clone(&installation.entropy),

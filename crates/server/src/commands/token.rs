@@ -1,16 +1,14 @@
 //! `donjon token create`, `list` and `revoke`.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
+use donjon_app::Policy;
 
+use super::ask;
 use crate::{
-    admin::{Admin, NewTokenRequest, Request, Response, TokenView, client},
-    assembly::Installation,
-    cli::{self, Overrides, Place},
-    config::{Config, Settings},
-    data_dir::{self, DataDir},
-    duration,
+    admin::{NewTokenRequest, Request, Response, TokenView},
+    cli, duration,
     exit::{Exit, Failure, OrExit},
 };
 
@@ -25,8 +23,10 @@ pub(crate) fn token(verb: &cli::Token) -> Result<Exit, Failure> {
         cli::Token::List(place) => place,
         cli::Token::Revoke(revoke) => &revoke.place,
     };
-    let settings = load(place)?;
-    let answer = ask(&settings, || request(verb))?;
+    let settings = ask::load(place)?;
+    // No rule decides about tokens, so a bad policy file is no obstacle.
+    let policy = || Ok(Policy::new(settings.policy.defaults));
+    let answer = ask::ask(&settings, || request(verb), policy)?;
     let text = match answer {
         Response::TokenCreated { token, id } => {
             writeln!(
@@ -34,22 +34,13 @@ pub(crate) fn token(verb: &cli::Token) -> Result<Exit, Failure> {
                 "token {id}; it is shown this once, keep it:"
             )
             .or_exit(Exit::Other)?;
-            return print(token.expose());
+            return ask::print(token.expose());
         }
         Response::TokenRevoked {} => "revoked".to_owned(),
         Response::Tokens { tokens } => table(&tokens),
-        Response::Refused { message } => return Err(Failure::new(Exit::Other, anyhow!(message))),
-        Response::Failed { message } => return Err(Failure::new(Exit::Storage, anyhow!(message))),
+        other => return Err(ask::failure(other)),
     };
-    print(&text)
-}
-
-fn load(place: &Place) -> Result<Settings, Failure> {
-    let overrides = Overrides {
-        place: place.clone(),
-        ..Overrides::default()
-    };
-    Ok(Config::load(&overrides).or_exit(Exit::Config)?.settings)
+    ask::print(&text)
 }
 
 fn request(verb: &cli::Token) -> Result<Request, Failure> {
@@ -71,44 +62,6 @@ fn request(verb: &cli::Token) -> Result<Request, Failure> {
             id: revoke.id.clone(),
         },
     })
-}
-
-/// A server that starts or stops holds the lock and does not listen; it is
-/// given some time.
-fn ask(
-    settings: &Settings,
-    request: impl Fn() -> Result<Request, Failure>,
-) -> Result<Response, Failure> {
-    let socket = settings.data_dir.join(data_dir::ADMIN_SOCKET);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_exit(Exit::Other)?;
-    runtime.block_on(async {
-        for attempt in 0.. {
-            let answered = client::ask(&socket, &request()?).or_exit(Exit::DataFolder)?;
-            if let Some(response) = answered {
-                return Ok(response);
-            }
-            if attempt >= ATTEMPTS_MAX || !DataDir::is_in_use(&settings.data_dir) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        work_on_the_folder(settings, request()?).await
-    })
-}
-
-async fn work_on_the_folder(settings: &Settings, request: Request) -> Result<Response, Failure> {
-    let mut data = DataDir::open_whole(&settings.data_dir, &settings.root_key)?;
-    let installation = Installation::open(settings, &mut data).await?;
-    let admin = Admin {
-        tokens: installation.tokens.clone(),
-        clock: installation.clock.clone(),
-    };
-    let response = admin.handle(request).await;
-    installation.close().await?;
-    Ok(response)
 }
 
 fn table(tokens: &[TokenView]) -> String {
@@ -145,14 +98,6 @@ fn table(tokens: &[TokenView]) -> String {
     text.truncate(text.trim_end().len());
     text
 }
-
-fn print(text: &str) -> Result<Exit, Failure> {
-    writeln!(std::io::stdout(), "{text}").or_exit(Exit::Other)?;
-    Ok(Exit::Good)
-}
-
-const ATTEMPTS_MAX: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,7 @@ pub(super) fn is_readable_by_others(file: &File) -> Result<bool> {
 
 /// # Errors
 /// Anybody may write the file: then anybody may choose who is let in.
-pub(super) fn refuse_writable_by_all(path: &Path, file: &File) -> Result<()> {
+pub(crate) fn refuse_writable_by_all(path: &Path, file: &File) -> Result<()> {
     let mode = Mode::from_raw_mode(fstat(file)?.st_mode);
     ensure!(
         !mode.contains(Mode::WOTH),

@@ -33,6 +33,8 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.page_max", Kind::Count, Some("100")),
     key("root_key.current", Kind::Text, None),
     key("root_key.previous", Kind::Text, None),
+    key("policy.defaults", Kind::Text, Some("secure-rbac")),
+    key("policy.file", Kind::Text, None),
     key("log.format", Kind::Text, Some("text")),
     key("log.level", Kind::Text, Some("info")),
 ];

@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
 use http::Uri;
 
@@ -25,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) auth: AuthMode,
     pub(crate) limits: Limits,
     pub(crate) root_key: RootKeyFiles,
+    pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
     /// Directives that the log filter takes.
     pub(crate) log_level: String,
@@ -60,6 +62,14 @@ pub(crate) struct RootKeyFiles {
     pub(crate) previous: Option<PathBuf>,
 }
 
+/// Which rules apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PolicySettings {
+    pub(crate) defaults: DefaultSet,
+    /// A file with rules in place of defaults.
+    pub(crate) file: Option<PathBuf>,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -80,6 +90,12 @@ impl Settings {
             auth: auth(&values)?,
             limits: limits(&values)?,
             root_key: root_key(&values, &data_dir)?,
+            policy: PolicySettings {
+                defaults: values
+                    .each("policy.defaults", policy_defaults)?
+                    .unwrap_or(DefaultSet::New),
+                file: values.each("policy.file", path)?,
+            },
             log_format: values
                 .each("log.format", log_format)?
                 .unwrap_or(LogFormat::Text),
@@ -200,6 +216,14 @@ fn auth_mode(text: &str) -> Result<AuthMode> {
         "tokens" => Ok(AuthMode::Tokens),
         "noauth" => Ok(AuthMode::NoAuth),
         other => bail!("unknown mode {other:?}; there are tokens and noauth"),
+    }
+}
+
+fn policy_defaults(text: &str) -> Result<DefaultSet> {
+    match text {
+        "secure-rbac" => Ok(DefaultSet::New),
+        "legacy" => Ok(DefaultSet::NewOrLegacy),
+        other => bail!("unknown set {other:?}; there are secure-rbac and legacy"),
     }
 }
 

@@ -1,5 +1,6 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
+use donjon_oslo_policy::DefaultSet;
 use tempfile::TempDir;
 
 use super::{settings::Limits, *};
@@ -87,6 +88,11 @@ fn defaults_need_nothing() {
         previous: None,
     };
     assert_eq!(settings.root_key, root_key);
+    let policy = PolicySettings {
+        defaults: DefaultSet::New,
+        file: None,
+    };
+    assert_eq!(settings.policy, policy);
     assert_eq!(settings.log_format, LogFormat::Text);
     assert_eq!(settings.log_level, "info");
 }
@@ -132,6 +138,7 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "http.trusted_proxies" => "10.0.0.0/8",
             "tls.cert" | "tls.key" | "tls.client_ca" => "x.pem",
             "root_key.current" | "root_key.previous" => "file:/k",
+            "policy.file" => "policy.yaml",
             _ => key.default.unwrap(),
         };
         let value = key.kind.parse(text).unwrap();
@@ -288,6 +295,10 @@ fn values_say_where_they_stand_and_what_to_do() {
     check(
         &file("[tls]\nclient_ca = \"c\"\n"),
         "set tls.cert and tls.key too",
+    );
+    check(
+        &file("[policy]\ndefaults = \"none\"\n"),
+        "donjon.toml:2: policy.defaults: unknown set \"none\"; there are secure-rbac and legacy",
     );
     check(&file("[auth]\nmodes = []\n"), "name a mode");
     check(

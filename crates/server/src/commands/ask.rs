@@ -1,0 +1,92 @@
+//! What verbs have in common that ask the running server, or work on the folder
+//! where there is none.
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use anyhow::anyhow;
+use donjon_app::Policy;
+
+use crate::{
+    admin::{Admin, Request, Response, client},
+    assembly::Installation,
+    cli::{Overrides, Place},
+    config::{Config, Settings},
+    data_dir::{self, DataDir},
+    exit::{Exit, Failure, OrExit},
+};
+
+pub(super) fn load(place: &Place) -> Result<Settings, Failure> {
+    let overrides = Overrides {
+        place: place.clone(),
+        ..Overrides::default()
+    };
+    Ok(Config::load(&overrides).or_exit(Exit::Config)?.settings)
+}
+
+/// Asks the server under its rules, or works on the folder under `policy`. A
+/// server that starts or stops holds the lock and does not listen; it is given
+/// some time.
+pub(super) fn ask(
+    settings: &Settings,
+    request: impl Fn() -> Result<Request, Failure>,
+    policy: impl FnOnce() -> Result<Policy, Failure>,
+) -> Result<Response, Failure> {
+    let socket = settings.data_dir.join(data_dir::ADMIN_SOCKET);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Other)?;
+    runtime.block_on(async {
+        for attempt in 0.. {
+            let answered = client::ask(&socket, &request()?).or_exit(Exit::DataFolder)?;
+            if let Some(response) = answered {
+                return Ok(response);
+            }
+            if attempt >= ATTEMPTS_MAX || !DataDir::is_in_use(&settings.data_dir) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        work_on_the_folder(settings, request()?, policy()?).await
+    })
+}
+
+async fn work_on_the_folder(
+    settings: &Settings,
+    request: Request,
+    policy: Policy,
+) -> Result<Response, Failure> {
+    let mut data = DataDir::open_whole(&settings.data_dir, &settings.root_key)?;
+    let installation = Installation::open(settings, &mut data).await?;
+    let admin = Admin {
+        app: Arc::new(installation.app(policy)),
+        tokens: installation.tokens.clone(),
+        clock: installation.clock.clone(),
+    };
+    let response = admin.handle(request).await;
+    drop(admin);
+    installation.close().await?;
+    Ok(response)
+}
+
+/// What an answer means that is not the one that was asked for.
+pub(super) fn failure(response: Response) -> Failure {
+    match response {
+        Response::Refused { message } => Failure::new(Exit::Other, anyhow!(message)),
+        Response::Failed { message } => Failure::new(Exit::Storage, anyhow!(message)),
+        _ => Failure::new(
+            Exit::Other,
+            anyhow!(
+                "the server answers something else than what was asked; is it another version?"
+            ),
+        ),
+    }
+}
+
+pub(super) fn print(text: &str) -> Result<Exit, Failure> {
+    writeln!(std::io::stdout(), "{text}").or_exit(Exit::Other)?;
+    Ok(Exit::Good)
+}
+
+const ATTEMPTS_MAX: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
