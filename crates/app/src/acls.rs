@@ -1,10 +1,10 @@
-//! Access control lists of secrets.
+//! Access control lists of secrets and containers.
 
 use std::sync::Arc;
 
-use donjon_domain::{Acl, AclChange, Actor, SecretId};
+use donjon_domain::{Acl, AclChange, Actor};
 
-use crate::{Action, Error, core::Core};
+use crate::{Entity, Error, core::Core};
 
 /// Use cases on ACLs.
 #[derive(Debug)]
@@ -17,44 +17,37 @@ impl Acls {
         Self { core }
     }
 
-    /// The ACL of a secret, where one was written.
+    /// The ACL, where one was written.
     ///
     /// # Errors
-    /// [`crate::Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn fetch(&self, actor: &Actor, secret: SecretId) -> Result<Option<Acl>, Error> {
-        Ok(self
-            .core
-            .authorize_secret(actor, Action::SecretAclsGet, secret)
-            .await?
-            .acl)
+    /// [`Error::NotFound`], [`Error::Denied`]; else as storage fails.
+    pub async fn fetch<E: Entity>(&self, actor: &Actor, id: E) -> Result<Option<Acl>, Error> {
+        let stored = self.core.authorize(actor, E::RULES.acl_get, id).await?;
+        Ok(E::acl(stored))
     }
 
     /// Replaces the ACL; `None` removes it.
     ///
     /// # Errors
-    /// [`crate::Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn replace(
+    /// [`Error::NotFound`], [`Error::Denied`]; else as storage fails.
+    pub async fn replace<E: Entity>(
         &self,
         actor: &Arc<Actor>,
-        secret: SecretId,
+        id: E,
         change: Option<AclChange>,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(
+            .write(
                 actor,
-                Action::SecretAclsPutPatch,
-                secret,
-                move |tx, stored, now| {
-                    match &change {
-                        Some(change) => {
-                            tx.put_secret_acl(
-                                secret,
-                                &Acl::replaced(stored.acl.as_ref(), change.clone(), now),
-                            )?;
-                        }
-                        None => tx.delete_secret_acl(secret)?,
-                    }
-                    Ok(tx.touch_secret(secret, now)?)
+                E::RULES.acl_put_patch,
+                id,
+                move |tx, mut stored, now| {
+                    id.touch(tx, &mut stored, now)?;
+                    let old = E::acl(stored);
+                    let new = change
+                        .clone()
+                        .map(|change| Acl::replaced(old.as_ref(), change, now));
+                    Ok(id.set_acl(tx, new.as_ref())?)
                 },
             )
             .await
@@ -63,25 +56,23 @@ impl Acls {
     /// Changes parts of the ACL; `None` changes nothing.
     ///
     /// # Errors
-    /// [`crate::Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn patch(
+    /// [`Error::NotFound`], [`Error::Denied`]; else as storage fails.
+    pub async fn patch<E: Entity>(
         &self,
         actor: &Arc<Actor>,
-        secret: SecretId,
+        id: E,
         change: Option<AclChange>,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(
+            .write(
                 actor,
-                Action::SecretAclsPutPatch,
-                secret,
-                move |tx, stored, now| {
+                E::RULES.acl_put_patch,
+                id,
+                move |tx, mut stored, now| {
                     let Some(change) = &change else { return Ok(()) };
-                    tx.put_secret_acl(
-                        secret,
-                        &Acl::patched(stored.acl.as_ref(), change.clone(), now),
-                    )?;
-                    Ok(tx.touch_secret(secret, now)?)
+                    id.touch(tx, &mut stored, now)?;
+                    let new = Acl::patched(E::acl(stored).as_ref(), change.clone(), now);
+                    Ok(id.set_acl(tx, Some(&new))?)
                 },
             )
             .await
@@ -90,11 +81,11 @@ impl Acls {
     /// Removes the ACL; no error where there is none.
     ///
     /// # Errors
-    /// [`crate::Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn remove(&self, actor: &Arc<Actor>, secret: SecretId) -> Result<(), Error> {
+    /// [`Error::NotFound`], [`Error::Denied`]; else as storage fails.
+    pub async fn remove<E: Entity>(&self, actor: &Arc<Actor>, id: E) -> Result<(), Error> {
         self.core
-            .write_secret(actor, Action::SecretAclsDelete, secret, move |tx, _, _| {
-                Ok(tx.delete_secret_acl(secret)?)
+            .write(actor, E::RULES.acl_delete, id, move |tx, _, _| {
+                Ok(id.set_acl(tx, None)?)
             })
             .await
     }

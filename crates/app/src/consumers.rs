@@ -1,13 +1,10 @@
-//! Consumers of secrets.
+//! Consumers of secrets and containers.
 
 use std::sync::Arc;
 
-use donjon_domain::{
-    Actor, ConsumerId, Page, PageRequest, SecretConsumer, SecretId, StoredConsumer,
-    ports::{ReadTx, Reading, RepositoryError, RepositoryExt},
-};
+use donjon_domain::{Actor, ConsumerId, Page, PageRequest, StoredConsumer, ports::Reading};
 
-use crate::{Action, Error, Missing, SecretView, core::Core};
+use crate::{Action, Entity, Error, Missing, core::Core, quotas};
 
 /// Use cases on consumers.
 #[derive(Debug)]
@@ -20,130 +17,120 @@ impl Consumers {
         Self { core }
     }
 
-    /// A part of the consumers of a secret.
+    /// A part of the consumers.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn list(
+    /// [`Error::NotFound`], [`Error::Denied`]; else as storage fails.
+    pub async fn list<E: Entity>(
         &self,
-        actor: &Actor,
-        secret: SecretId,
+        actor: &Arc<Actor>,
+        id: E,
         page: PageRequest,
-    ) -> Result<Page<StoredConsumer>, Error> {
+    ) -> Result<Page<StoredConsumer<E::Consumer>>, Error> {
         self.core
-            .authorize_secret(actor, Action::SecretConsumersGet, secret)
-            .await?;
-        let found: Result<_, RepositoryError> = self
-            .core
-            .repository
-            .read_with(Reading::Scan, move |tx| {
-                tx.list_secret_consumers(secret, page)
-            })
-            .await;
-        Ok(found?)
+            .read(
+                actor,
+                E::RULES.consumers_get,
+                id,
+                Reading::Scan,
+                move |tx, _| Ok(id.list_consumers(tx, page)?),
+            )
+            .await
     }
 
-    /// One registration on this secret, by id.
+    /// One registration on this entity, by its id.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Missing::Consumer`], [`Error::Denied`]; else as
-    /// storage fails.
-    pub async fn fetch(
+    /// [`Error::NotFound`] for the entity, [`Error::Denied`],
+    /// [`Missing::Consumer`] in this order; else as storage fails.
+    pub async fn fetch<E: Entity>(
         &self,
-        actor: &Actor,
-        secret: SecretId,
-        id: ConsumerId,
-    ) -> Result<StoredConsumer, Error> {
-        self.core.find_secret(secret).await?;
-        let all: Result<Vec<StoredConsumer>, RepositoryError> = self
-            .core
-            .repository
-            .read_with(Reading::Scan, move |tx| tx.secret_consumers(secret))
-            .await;
-        let found = all?.into_iter().find(|stored| stored.id == id);
-        let found = found.ok_or(Error::NotFound(Missing::Consumer))?;
+        actor: &Arc<Actor>,
+        id: E,
+        consumer: ConsumerId,
+    ) -> Result<StoredConsumer<E::Consumer>, Error> {
         self.core
-            .authorize_secret(actor, Action::ConsumerGet, secret)
-            .await?;
-        Ok(found)
+            .read(
+                actor,
+                Action::ConsumerGet,
+                id,
+                Reading::Scan,
+                move |tx, _| {
+                    let all = id.consumers(tx)?;
+                    let found = all.into_iter().find(|row| row.id == consumer);
+                    found.ok_or(Error::NotFound(Missing::Consumer))
+                },
+            )
+            .await
     }
 
     /// Registers a consumer; an equal one that is there already stays as it is.
-    /// Returns the secret with all its consumers.
+    /// Returns the entity with all its consumers.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn register(
+    /// [`Error::NotFound`], [`Error::Denied`], [`Error::QuotaReached`], also
+    /// where nothing would be added; else as storage fails.
+    pub async fn register<E: Entity>(
         &self,
         actor: &Arc<Actor>,
-        secret: SecretId,
-        consumer: SecretConsumer,
-    ) -> Result<SecretView, Error> {
-        let id = ConsumerId::from_uuid(self.core.entropy.uuid_v4());
-        let project = actor.project.clone();
+        id: E,
+        consumer: E::Consumer,
+    ) -> Result<E::View, Error> {
+        let registration = ConsumerId::from_uuid(self.core.entropy.uuid_v4());
+        let (project, quotas) = (actor.project.clone(), self.core.quotas);
         self.core
-            .write_secret(
+            .write(
                 actor,
-                Action::SecretConsumersPost,
-                secret,
+                E::RULES.consumers_post,
+                id,
                 move |tx, mut stored, now| {
-                    if tx.find_secret_consumer(secret, &consumer)?.is_none() {
-                        let (project, consumer) = (project.clone(), consumer.clone());
+                    quotas::admit(tx, &quotas, &project, E::CONSUMERS, now)?;
+                    if id.find_consumer(tx, &consumer)?.is_none() {
                         let row = StoredConsumer {
-                            id,
-                            project,
-                            consumer,
+                            id: registration,
+                            project: project.clone(),
+                            consumer: consumer.clone(),
                             created: now,
                             updated: now,
                         };
-                        tx.insert_secret_consumer(secret, &row)?;
-                        tx.touch_secret(secret, now)?;
-                        stored.secret.updated = now;
+                        id.insert_consumer(tx, &row)?;
+                        id.touch(tx, &mut stored, now)?;
                     }
-                    view(tx, stored.secret)
+                    Ok(id.view(tx, stored)?)
                 },
             )
             .await
     }
 
     /// Removes a registration. Projects remove their own, and the owner of the
-    /// secret removes any. Returns the secret with the consumers that are left.
+    /// entity removes any. Returns the entity with the consumers that are left.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Consumer`],
-    /// [`Error::NotTheRegistrar`]; else as storage fails.
-    pub async fn remove(
+    /// [`Error::NotFound`] for the entity, [`Error::Denied`],
+    /// [`Missing::Consumer`], [`Error::NotTheRegistrar`]; else as storage fails.
+    pub async fn remove<E: Entity>(
         &self,
         actor: &Arc<Actor>,
-        secret: SecretId,
-        consumer: SecretConsumer,
-    ) -> Result<SecretView, Error> {
+        id: E,
+        consumer: E::Consumer,
+    ) -> Result<E::View, Error> {
         let project = actor.project.clone();
         self.core
-            .write_secret(
+            .write(
                 actor,
-                Action::SecretConsumersDelete,
-                secret,
+                E::RULES.consumers_delete,
+                id,
                 move |tx, stored, _| {
-                    let row = tx
-                        .find_secret_consumer(secret, &consumer)?
+                    let row = id
+                        .find_consumer(tx, &consumer)?
                         .ok_or(Error::NotFound(Missing::Consumer))?;
-                    if project != row.project && project != stored.secret.project {
+                    if project != row.project && project != *E::project(&stored) {
                         return Err(Error::NotTheRegistrar);
                     }
-                    tx.delete_secret_consumer(secret, &consumer)?;
-                    view(tx, stored.secret)
+                    id.delete_consumer(tx, &consumer)?;
+                    Ok(id.view(tx, stored)?)
                 },
             )
             .await
     }
-}
-
-fn view(tx: &mut dyn ReadTx, secret: donjon_domain::Secret) -> Result<SecretView, Error> {
-    let consumers = tx
-        .secret_consumers(secret.id)?
-        .into_iter()
-        .map(|stored| stored.consumer)
-        .collect();
-    Ok(SecretView { secret, consumers })
 }

@@ -1,14 +1,14 @@
-//! What all use cases share: the ports, the policy, and the two ways to get at
-//! a secret that the caller may work with.
+//! What all use cases share: the ports, the policy, and the ways to get at
+//! a secret or container that the caller may work with.
 
 use std::{fmt, sync::Arc};
 
 use donjon_domain::{
-    Actor, Quotas, SecretId, StoredSecret, Timestamp,
+    Actor, Quotas, SecretId, Timestamp,
     ports::{Clock, CryptoPlugin, Entropy, ReadTx, Reading, Repository, RepositoryExt, WriteTx},
 };
 
-use crate::{Action, Error, Missing, Policy, Target, sealing::Sealing};
+use crate::{Action, Entity, Error, Policy, sealing::Sealing};
 
 /// The adapters that the use cases work with.
 #[derive(Clone)]
@@ -60,46 +60,74 @@ impl Core {
         }
     }
 
-    /// Finds a live secret and checks that the caller may do `action` with it.
-    pub(crate) async fn authorize_secret(
+    /// Finds something that is there and checks that the caller may do `action`
+    /// with it.
+    pub(crate) async fn authorize<E: Entity>(
         &self,
         actor: &Actor,
         action: Action,
-        id: SecretId,
-    ) -> Result<StoredSecret, Error> {
-        let stored = self.find_secret(id).await?;
+        id: E,
+    ) -> Result<E::Stored, Error> {
+        let stored = self.find(id).await?;
         self.policy
-            .check(actor, action, &Target::secret(&stored, actor))?;
+            .check(actor, action, &E::target(&stored, actor))?;
         Ok(stored)
     }
 
-    /// Finds a live secret, whoever asks.
-    pub(crate) async fn find_secret(&self, id: SecretId) -> Result<StoredSecret, Error> {
+    /// Finds something that is there, whoever asks.
+    pub(crate) async fn find<E: Entity>(&self, id: E) -> Result<E::Stored, Error> {
         let now = self.clock.now();
         self.repository
-            .read_with(Reading::Point, move |tx| live_secret(tx, id, now))
+            .read_with(Reading::Point, move |tx| live(tx, id, now))
             .await
     }
 
-    /// Runs `job` in a transaction on a live secret with which the caller may
-    /// do `action`; both are checked inside of it.
-    pub(crate) async fn write_secret<T, F>(
+    /// Runs `job` on a snapshot with something that is there and with which the
+    /// caller may do `action`.
+    pub(crate) async fn read<E, T, F>(
         &self,
         actor: &Arc<Actor>,
         action: Action,
-        id: SecretId,
+        id: E,
+        reading: Reading,
         mut job: F,
     ) -> Result<T, Error>
     where
+        E: Entity,
         T: Send + 'static,
-        F: FnMut(&mut dyn WriteTx, StoredSecret, Timestamp) -> Result<T, Error> + Send + 'static,
+        F: FnMut(&mut dyn ReadTx, E::Stored) -> Result<T, Error> + Send + 'static,
+    {
+        let now = self.clock.now();
+        let (actor, policy) = (Arc::clone(actor), self.policy.clone());
+        self.repository
+            .read_with(reading, move |tx| {
+                let stored = live(tx, id, now)?;
+                policy.check(&actor, action, &E::target(&stored, &actor))?;
+                job(tx, stored)
+            })
+            .await
+    }
+
+    /// Runs `job` in a transaction on something that is there and with which
+    /// the caller may do `action`; both are checked inside of it.
+    pub(crate) async fn write<E, T, F>(
+        &self,
+        actor: &Arc<Actor>,
+        action: Action,
+        id: E,
+        mut job: F,
+    ) -> Result<T, Error>
+    where
+        E: Entity,
+        T: Send + 'static,
+        F: FnMut(&mut dyn WriteTx, E::Stored, Timestamp) -> Result<T, Error> + Send + 'static,
     {
         let now = self.clock.now();
         let (actor, policy) = (Arc::clone(actor), self.policy.clone());
         self.repository
             .write_with(move |tx| {
-                let stored = live_secret(tx, id, now)?;
-                policy.check(&actor, action, &Target::secret(&stored, &actor))?;
+                let stored = live(tx, id, now)?;
+                policy.check(&actor, action, &E::target(&stored, &actor))?;
                 job(tx, stored, now)
             })
             .await
@@ -110,12 +138,8 @@ impl Core {
     }
 }
 
-/// Expired secrets are as good as gone.
-fn live_secret(tx: &mut dyn ReadTx, id: SecretId, now: Timestamp) -> Result<StoredSecret, Error> {
-    let found = tx
-        .secret(id)?
-        .filter(|stored| !stored.secret.is_expired(now));
-    found.ok_or(Error::NotFound(Missing::Secret))
+fn live<E: Entity>(tx: &mut dyn ReadTx, id: E, now: Timestamp) -> Result<E::Stored, Error> {
+    id.live(tx, now)?.ok_or(Error::NotFound(E::MISSING))
 }
 
 impl fmt::Debug for Ports {

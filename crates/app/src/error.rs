@@ -6,7 +6,7 @@ use donjon_domain::{
     ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind},
 };
 
-use crate::Denied;
+use crate::{Denied, EntryRequest};
 
 /// A use case did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,12 @@ pub enum Error {
     /// The secret has consumers, and the deletion was not forced.
     #[error("secret has consumers")]
     HasConsumers,
+    /// An entry of a container refers to no secret of the project.
+    #[error("reference to a secret that is not there")]
+    NoSuchSecret(EntryRequest),
+    /// Entries of this container stay as they are.
+    #[error("only entries of generic containers change")]
+    FixedEntries,
     /// The registration belongs to another project.
     #[error("consumer belongs to another project")]
     NotTheRegistrar,
@@ -73,6 +79,8 @@ pub enum Missing {
     Metadatum,
     /// A consumer.
     Consumer,
+    /// An entry of a container.
+    Entry,
 }
 
 /// What the request contradicts.
@@ -84,6 +92,8 @@ pub enum Conflict {
     MetadatumExists,
     /// The key of user metadata is not the one that was named.
     MetadatumKeyDiffers,
+    /// The container has this entry already.
+    EntryExists,
 }
 
 impl From<Denied> for Error {

@@ -14,7 +14,9 @@
 mod access;
 mod acls;
 mod consumers;
+mod containers;
 mod core;
+mod entity;
 mod error;
 mod policy;
 mod quotas;
@@ -30,7 +32,9 @@ use std::sync::Arc;
 pub use access::{Access, Explained};
 pub use acls::Acls;
 pub use consumers::Consumers;
+pub use containers::{ContainerView, Containers, EntryRequest, NewContainer};
 pub use core::Ports;
+pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use sealing::Startup;
@@ -42,11 +46,15 @@ pub use user_metadata::UserMetadataUseCases;
 pub struct App {
     /// Storing and fetching secrets.
     pub secrets: Secrets,
-    /// Consumers of secrets.
+    /// Containers and what is in them.
+    pub containers: Containers,
+    /// Questions about secrets and containers alike.
+    pub entities: Entities,
+    /// Consumers of secrets and containers.
     pub consumers: Consumers,
     /// User metadata of secrets.
     pub user_metadata: UserMetadataUseCases,
-    /// Access control lists of secrets.
+    /// Access control lists of secrets and containers.
     pub acls: Acls,
     /// Explaining decisions.
     pub access: Access,
@@ -59,6 +67,8 @@ impl App {
         let core = Arc::new(core::Core::new(ports));
         Self {
             secrets: Secrets::new(Arc::clone(&core)),
+            containers: Containers::new(Arc::clone(&core)),
+            entities: Entities::new(Arc::clone(&core)),
             consumers: Consumers::new(Arc::clone(&core)),
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
             acls: Acls::new(Arc::clone(&core)),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use donjon_domain::{
-    Actor, BitLength, ContentType, Label, ListScope, Page, ProjectId, Secret, SecretBytes,
-    SecretConsumer, SecretId, SecretQuery, SecretType, Timestamp,
+    Actor, BitLength, ContentType, Label, ListScope, Page, Secret, SecretBytes, SecretConsumer,
+    SecretId, SecretQuery, SecretType, Timestamp,
     ports::{ReadTx, Reading, RepositoryError, RepositoryExt},
 };
 
@@ -85,44 +85,6 @@ impl Secrets {
         Ok(self.core.policy.check(actor, action, &Target::Project)?)
     }
 
-    /// Checks that the secret is there.
-    ///
-    /// # Errors
-    /// [`Missing::Secret`]; else as storage fails.
-    pub async fn exists(&self, id: SecretId) -> Result<(), Error> {
-        self.core.find_secret(id).await.map(drop)
-    }
-
-    /// Checks that the secret is there, and that the caller may do this.
-    ///
-    /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
-    pub async fn authorize(
-        &self,
-        actor: &Actor,
-        action: Action,
-        id: SecretId,
-    ) -> Result<(), Error> {
-        self.core
-            .authorize_secret(actor, action, id)
-            .await
-            .map(drop)
-    }
-
-    /// Checks that the secret is there and the project's own.
-    ///
-    /// # Errors
-    /// [`Missing::Secret`], also where it is another project's; else as storage
-    /// fails.
-    pub async fn owned_by(&self, project: &ProjectId, id: SecretId) -> Result<(), Error> {
-        let stored = self.core.find_secret(id).await?;
-        if stored.secret.project == *project {
-            Ok(())
-        } else {
-            Err(Error::NotFound(Missing::Secret))
-        }
-    }
-
     /// Checks that the caller may add the payload of the secret. Returns whether
     /// it has one already.
     ///
@@ -131,7 +93,7 @@ impl Secrets {
     pub async fn authorize_payload(&self, actor: &Actor, id: SecretId) -> Result<bool, Error> {
         Ok(self
             .core
-            .authorize_secret(actor, Action::SecretPut, id)
+            .authorize(actor, Action::SecretPut, id)
             .await?
             .secret
             .has_payload())
@@ -228,10 +190,7 @@ impl Secrets {
         id: SecretId,
         with_consumers: bool,
     ) -> Result<SecretView, Error> {
-        let stored = self
-            .core
-            .authorize_secret(actor, Action::SecretGet, id)
-            .await?;
+        let stored = self.core.authorize(actor, Action::SecretGet, id).await?;
         if !with_consumers {
             return Ok(SecretView {
                 secret: stored.secret,
@@ -304,10 +263,7 @@ impl Secrets {
         id: SecretId,
         payload: NewPayload,
     ) -> Result<(), Error> {
-        let stored = self
-            .core
-            .authorize_secret(actor, Action::SecretPut, id)
-            .await?;
+        let stored = self.core.authorize(actor, Action::SecretPut, id).await?;
         refuse_second_payload(&stored.secret)?;
         let sealed = self
             .core
@@ -316,7 +272,7 @@ impl Secrets {
             .await?;
         let content_type = payload.content_type;
         self.core
-            .write_secret(actor, Action::SecretPut, id, move |tx, stored, now| {
+            .write(actor, Action::SecretPut, id, move |tx, stored, now| {
                 refuse_second_payload(&stored.secret)?;
                 Ok(tx.set_payload(id, content_type, &sealed, now)?)
             })
@@ -335,7 +291,7 @@ impl Secrets {
         deletion: Deletion,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(actor, Action::SecretDelete, id, move |tx, _, _| {
+            .write(actor, Action::SecretDelete, id, move |tx, _, _| {
                 if deletion == Deletion::UnlessConsumed && !tx.secret_consumers(id)?.is_empty() {
                     return Err(Error::HasConsumers);
                 }

@@ -26,7 +26,7 @@ impl UserMetadataUseCases {
     /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
     pub async fn fetch_all(&self, actor: &Actor, secret: SecretId) -> Result<UserMetadata, Error> {
         self.core
-            .authorize_secret(actor, Action::SecretMetaGet, secret)
+            .authorize(actor, Action::SecretMetaGet, secret)
             .await?;
         let found: Result<_, RepositoryError> = self
             .core
@@ -48,7 +48,7 @@ impl UserMetadataUseCases {
         key: MetadataKey,
     ) -> Result<String, Error> {
         self.core
-            .authorize_secret(actor, Action::SecretMetaGet, secret)
+            .authorize(actor, Action::SecretMetaGet, secret)
             .await?;
         let found: Result<Option<String>, RepositoryError> = self
             .core
@@ -69,7 +69,7 @@ impl UserMetadataUseCases {
         metadata: UserMetadata,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
+            .write(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
                 Ok(tx.replace_user_metadata(secret, &metadata)?)
             })
             .await
@@ -88,7 +88,7 @@ impl UserMetadataUseCases {
         value: String,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
+            .write(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
                 if tx.user_metadatum(secret, &key)?.is_some() {
                     return Err(Error::Conflict(Conflict::MetadatumExists));
                 }
@@ -111,7 +111,7 @@ impl UserMetadataUseCases {
     ) -> Result<(), Error> {
         let (new_key, value) = new;
         self.core
-            .write_secret(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
+            .write(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
                 if tx.user_metadatum(secret, &key)?.is_none() {
                     return Err(Error::NotFound(Missing::Metadatum));
                 }
@@ -134,7 +134,7 @@ impl UserMetadataUseCases {
         key: MetadataKey,
     ) -> Result<(), Error> {
         self.core
-            .write_secret(actor, Action::SecretMetaDelete, secret, move |tx, _, _| {
+            .write(actor, Action::SecretMetaDelete, secret, move |tx, _, _| {
                 Ok(tx.delete_user_metadatum(secret, &key)?)
             })
             .await

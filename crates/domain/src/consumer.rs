@@ -1,4 +1,5 @@
-//! Consumers: resources elsewhere that use a secret and asked to be noted.
+//! Consumers: resources elsewhere that use a secret or a container and asked to
+//! be noted.
 
 use crate::{ConsumerId, Label, ProjectId, Timestamp};
 
@@ -13,15 +14,15 @@ pub struct SecretConsumer {
     pub resource_id: String,
 }
 
-/// A registration as it is kept.
+/// A registration as it is kept, on a secret unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredConsumer {
+pub struct StoredConsumer<C = SecretConsumer> {
     /// Id of the registration.
     pub id: ConsumerId,
     /// The project of the caller who registered it; the one who may remove it.
     pub project: ProjectId,
     /// What was registered.
-    pub consumer: SecretConsumer,
+    pub consumer: C,
     /// When it was registered.
     pub created: Timestamp,
     /// When it was last registered.

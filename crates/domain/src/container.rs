@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use crate::{Acl, ConsumerId, ContainerId, Label, ProjectId, SecretId, Timestamp, UserId};
+use crate::{Acl, ContainerId, Label, ProjectId, SecretId, StoredConsumer, Timestamp, UserId};
 
 /// A container, without its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,19 +87,7 @@ pub struct ContainerConsumer {
 }
 
 /// A registration on a container as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredContainerConsumer {
-    /// Id of the registration.
-    pub id: ConsumerId,
-    /// The project of the caller who registered it.
-    pub project: ProjectId,
-    /// What was registered.
-    pub consumer: ContainerConsumer,
-    /// When it was registered.
-    pub created: Timestamp,
-    /// When it was last registered.
-    pub updated: Timestamp,
-}
+pub type StoredContainerConsumer = StoredConsumer<ContainerConsumer>;
 
 impl ContainerType {
     /// All of them.
