@@ -1,20 +1,18 @@
-//! Access control lists of secrets.
+//! Access control lists of secrets and containers.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use donjon_app::Action;
 use donjon_domain::{Acl, AclChange, Timestamp, UserId};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
 use crate::{
+    entity::{Kind, authorized_json, parse, refused, require_json_accepted},
     json::Json,
-    operation::Operation,
     problem::Problem,
     request::{During as _, Request, json},
     schema::Schema,
-    secrets::{authorized_json, parse_id, refused, require_json_accepted},
     service::wrong_method,
 };
 
@@ -46,12 +44,12 @@ struct AclRef {
     acl_ref: String,
 }
 
-pub(crate) async fn on_acl(
+pub(crate) async fn on_acl<K: Kind>(
     mut request: Request<'_>,
     method: &Method,
-    secret: &str,
+    id: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let id = parse_id(secret)?;
+    let id: K = parse(&request, id).await?;
     match *method {
         Method::GET => {
             require_json_accepted(&request, id).await?;
@@ -60,7 +58,7 @@ pub(crate) async fn on_acl(
                 .acls
                 .fetch(&request.actor, id)
                 .await
-                .during(Operation::AclRetrieval)?;
+                .during(K::OPERATIONS.acl_retrieval)?;
             json(
                 StatusCode::OK,
                 &AclJson {
@@ -69,21 +67,20 @@ pub(crate) async fn on_acl(
             )
         }
         Method::PUT | Method::PATCH => {
-            const OPERATION: Operation = Operation::AclUpdate;
+            let operation = K::OPERATIONS.acl_update;
             require_json_accepted(&request, id).await?;
-            let body =
-                authorized_json(&mut request, id, Action::SecretAclsPutPatch, OPERATION).await?;
+            let body = authorized_json(&mut request, id, K::RULES.acl_put_patch, operation).await?;
             let change = read_change(&body)?;
             let acls = &request.app.acls;
             let done = match *method {
                 Method::PUT => acls.replace(&request.actor, id, change).await,
                 _ => acls.patch(&request.actor, id, change).await,
             };
-            done.during(OPERATION)?;
+            done.during(operation)?;
             json(
                 StatusCode::OK,
                 &AclRef {
-                    acl_ref: format!("{}/acl", request.secret_ref(id)),
+                    acl_ref: format!("{}/acl", id.reference(&request)),
                 },
             )
         }
@@ -94,7 +91,7 @@ pub(crate) async fn on_acl(
                 .acls
                 .remove(&request.actor, id)
                 .await
-                .during(Operation::AclDeletion)?;
+                .during(K::OPERATIONS.acl_deletion)?;
             json(StatusCode::OK, &None::<()>)
         }
         _ => Err(refused(

@@ -40,6 +40,16 @@ impl BaseUrls {
             None => from_request,
         }
     }
+
+    /// Whether a reference begins with one of the configured addresses, or with
+    /// `base`, which a request was given.
+    pub(crate) fn lead_to(&self, reference: &str, base: &str) -> bool {
+        let begins_with = |base: &str| {
+            let below = reference.strip_prefix(base);
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        begins_with(base) || self.configured.iter().any(|url| begins_with(url))
+    }
 }
 
 fn from_request(headers: &HeaderMap, peer: Peer) -> String {

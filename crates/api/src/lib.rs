@@ -17,6 +17,8 @@ mod base64;
 mod base_url;
 mod body;
 mod consumers;
+mod containers;
+mod entity;
 mod health;
 mod json;
 mod media;

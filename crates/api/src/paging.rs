@@ -1,6 +1,6 @@
 //! Parts of lists: how they are asked for, and the envelope they come in.
 
-use donjon_domain::{Page, PageRequest, SecretId, Start};
+use donjon_domain::{InvalidId, Page, PageRequest, SecretId, Start};
 use serde::{Serialize, ser::SerializeMap};
 
 use crate::{
@@ -22,6 +22,15 @@ impl PageLimits {
     /// refused. A marker is an id or a reference that ends in one; the part
     /// starts behind it.
     pub(crate) fn read(self, query: &Query) -> Result<PageRequest, Problem> {
+        self.read_with(query, SecretId::parse)
+    }
+
+    /// The same for a list of what has other ids.
+    pub(crate) fn read_with<I>(
+        self,
+        query: &Query,
+        parse: impl Fn(&str) -> Result<I, InvalidId>,
+    ) -> Result<PageRequest<I>, Problem> {
         let limit = match query.get("limit")?.and_then(parse_int) {
             None => self.default,
             Some(limit) => u32::try_from(limit.clamp(1, i64::from(self.max))).unwrap_or(self.max),
@@ -39,7 +48,7 @@ impl PageLimits {
             .get("marker")?
             .and_then(|marker| marker.trim_end_matches('/').rsplit('/').next());
         let start = marker
-            .and_then(|id| SecretId::parse(id).ok())
+            .and_then(|id| parse(id).ok())
             .map_or(start, Start::After);
         Ok(PageRequest { start, limit })
     }

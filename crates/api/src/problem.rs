@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use donjon_app::{Conflict, Denied, Error, Missing};
+use donjon_app::{Conflict, Denied, EntryRequest, Error, Missing};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
@@ -183,6 +183,10 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
             operation,
             "Secret cannot be deleted as it has consumers.",
         ),
+        Error::NoSuchSecret(entry) => {
+            Problem::new(StatusCode::NOT_FOUND, no_such_secret(operation, entry))
+        }
+        Error::FixedEntries => Problem::bad_request("Only 'generic' containers can be modified."),
         Error::NotTheRegistrar => Problem::new(
             StatusCode::FORBIDDEN,
             "Not Allowed. Sorry, only the creator of a consumer can delete it.",
@@ -241,6 +245,20 @@ const fn missing_text(missing: Missing) -> &'static str {
         Missing::Payload => "Not Found. Sorry but your secret has no payload.",
         Missing::Metadatum => "Secret metadata not found.",
         Missing::Consumer => "Consumer not found.",
+        Missing::Entry => "Secret provided is not in the container",
+    }
+}
+
+fn no_such_secret(operation: Operation, entry: &EntryRequest) -> String {
+    // An absent name is printed as Python prints it.
+    let name = entry.name.as_ref().map_or("None", |name| name.as_str());
+    match operation {
+        Operation::ContainerCreation => format!("Secret provided for '{name}' doesn't exist."),
+        Operation::ContainerSecretDeletion => format!(
+            "Secret '{name}' with reference '{}' doesn't exist.",
+            entry.reference
+        ),
+        _ => "Secret provided doesn't exist.".to_owned(),
     }
 }
 
@@ -250,5 +268,9 @@ const fn conflict_text(conflict: Conflict) -> &'static str {
         Conflict::MetadatumExists => "Conflict. Key in request is already in the secret metadata",
         // Cut off in the original, with the blank.
         Conflict::MetadatumKeyDiffers => "Key in request data does not match key in the ",
+        Conflict::EntryExists => {
+            "Conflict. A secret with that name and ID is already stored in this container. \
+             The same secret can exist in a container as long as the name is unique."
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use donjon_app::App;
-use donjon_domain::{Actor, SecretId, Timestamp};
+use donjon_domain::{Actor, ContainerId, SecretId, Timestamp};
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, LOCATION},
@@ -13,6 +13,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
+    base_url::BaseUrls,
     body::{self, RequestBody},
     json::Json,
     media::{self, Accept},
@@ -44,6 +45,10 @@ pub(crate) struct Request<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Query,
     pub(crate) body: RequestBody<'a>,
+    /// Tells which references are the server's own.
+    pub(crate) base_urls: &'a BaseUrls,
+    /// Address of the server for this request, such as `http://h`.
+    pub(crate) base: String,
     /// Address of the API in this request's form, such as `http://h/v1` or
     /// `http://h/v1/{tenant}`.
     pub(crate) root: String,
@@ -90,6 +95,15 @@ impl<'a> Request<'a> {
 
     pub(crate) fn secret_ref(&self, id: SecretId) -> String {
         format!("{}/secrets/{id}", self.root)
+    }
+
+    pub(crate) fn container_ref(&self, id: ContainerId) -> String {
+        format!("{}/containers/{id}", self.root)
+    }
+
+    /// Whether a reference leads to this server, by any of its addresses.
+    pub(crate) fn is_own_reference(&self, reference: &str) -> bool {
+        self.base_urls.lead_to(reference, &self.base)
     }
 }
 

@@ -43,6 +43,14 @@ pub(crate) enum Resource<'a> {
     Consumer(Cow<'a, str>, Cow<'a, str>),
     /// Something below a secret that is not there.
     BelowSecret(Cow<'a, str>),
+    Containers,
+    Container(Cow<'a, str>),
+    ContainerSecrets(Cow<'a, str>),
+    ContainerAcl(Cow<'a, str>),
+    ContainerConsumers(Cow<'a, str>),
+    ContainerConsumer(Cow<'a, str>, Cow<'a, str>),
+    /// Something below a container that is not there.
+    BelowContainer(Cow<'a, str>),
     /// Nothing. With `true` the name is one that no resource may have.
     Nothing {
         reserved: bool,
@@ -110,16 +118,30 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         ["secrets", _, "consumers"] => Resource::Consumers(segment(1)),
         ["secrets", _, "consumers", _] => Resource::Consumer(segment(1), segment(3)),
         ["secrets", ..] => Resource::BelowSecret(segment(1)),
+        ["containers" | "containers.json"] | ["containers", "index"] => Resource::Containers,
+        ["containers", _] => Resource::Container(without_json_extension(segment(1))),
+        ["containers", _, "index"] => Resource::Container(segment(1)),
+        // What follows is ignored, as in Barbican.
+        ["containers", _, "secrets", ..] => Resource::ContainerSecrets(segment(1)),
+        ["containers", _, "acl"] => Resource::ContainerAcl(segment(1)),
+        ["containers", _, "consumers"] => Resource::ContainerConsumers(segment(1)),
+        ["containers", _, "consumers", _] => Resource::ContainerConsumer(segment(1), segment(3)),
+        ["containers", ..] => Resource::BelowContainer(segment(1)),
         [first, ..] => Resource::Nothing {
             reserved: first.starts_with("on_"),
         },
     }
 }
 
-/// The oldest form knows secrets as a collection and one by one.
+/// The oldest form knows secrets and containers as collections and one by one,
+/// and the consumers of containers.
 fn tenant_resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
     match resource(segments) {
-        known @ (Resource::Secrets | Resource::Secret(_)) => known,
+        known @ (Resource::Secrets
+        | Resource::Secret(_)
+        | Resource::Containers
+        | Resource::Container(_)
+        | Resource::ContainerConsumers(_)) => known,
         _ => Resource::Nothing { reserved: false },
     }
 }

@@ -15,6 +15,9 @@ pub(crate) enum Schema {
     SecretMetadatum,
     SecretConsumer,
     Acl,
+    Container,
+    ContainerSecret,
+    Consumer,
 }
 
 impl Schema {
@@ -25,6 +28,9 @@ impl Schema {
             Self::SecretMetadatum => "SecretMetadatum",
             Self::SecretConsumer => "Secret Consumer",
             Self::Acl => "ACL",
+            Self::Container => "Container",
+            Self::ContainerSecret => "ContainerSecret",
+            Self::Consumer => "Consumer",
         }
     }
 
@@ -100,26 +106,30 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.violation(key, Required(key)))
     }
 
-    /// A field that has to be there, with an error that names no property, as
-    /// the newer schemas do.
+    /// A field that has to be there, with an error that does not name it, as the
+    /// newer schemas have it. In a nested object the error names that object.
     pub(crate) fn require_unnamed(&self, key: &str) -> Result<&'a Json, Problem> {
         self.get(key)
-            .ok_or_else(|| self.schema.violation(None, Required(key)))
+            .ok_or_else(|| self.schema.violation(self.property, Required(key)))
     }
 
     /// A nested object; errors in it name `key`.
     pub(crate) fn nested(&self, key: &'a str) -> Result<Option<Self>, Problem> {
-        let Some(value) = self.get(key) else {
-            return Ok(None);
-        };
+        self.get(key)
+            .map(|value| self.as_nested(key, value))
+            .transpose()
+    }
+
+    /// A value below `key` that has to be an object; errors in it name `key`.
+    pub(crate) fn as_nested(&self, key: &'a str, value: &'a Json) -> Result<Self, Problem> {
         let entries = value
             .as_object()
             .ok_or_else(|| self.violation(key, NotOfType(value, "'object'")))?;
-        Ok(Some(Self {
+        Ok(Self {
             schema: self.schema,
             property: Some(key),
             entries,
-        }))
+        })
     }
 
     /// A string, if the field is there.
@@ -163,6 +173,15 @@ impl<'a> Fields<'a> {
     pub(crate) fn checked_label(&self, key: &str, text: &str) -> Result<Label, Problem> {
         Label::new(text.to_owned())
             .map_err(|_source| self.violation(key, format!("{} is too long", Quoted(text))))
+    }
+
+    /// Refuses text that is longer than this.
+    pub(crate) fn at_most(&self, key: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
+        if text.chars().count() > chars_max {
+            Err(self.violation(key, format!("{} is too long", Quoted(text))))
+        } else {
+            Ok(())
+        }
     }
 
     /// A string of at least one character that has to be there.

@@ -11,11 +11,11 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
-pub(crate) use view::{SecretJson, shown};
+pub(crate) use view::{ConsumerJson, SecretJson, shown};
 
 use crate::{
     base64::decode_lenient,
-    json::Json,
+    entity::{parse, refused, require_known_type},
     media,
     operation::Operation,
     paging::Listed,
@@ -24,30 +24,6 @@ use crate::{
     request::{During as _, Request, empty, json, with_location},
     service::wrong_method,
 };
-
-/// Refuses ids that cannot be one of a secret.
-pub(crate) fn parse_id(text: &str) -> Result<SecretId, Problem> {
-    let invalid = |_source| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "Not Found. Provided secret id is invalid.",
-        )
-    };
-    SecretId::parse(text).map_err(invalid)
-}
-
-/// Checks that a path names a secret that is there. Comes before everything
-/// else, also before the method is looked at.
-pub(crate) async fn find(request: &Request<'_>, id: &str) -> Result<SecretId, Problem> {
-    let id = parse_id(id)?;
-    request
-        .app
-        .secrets
-        .exists(id)
-        .await
-        .during(Operation::Request)?;
-    Ok(id)
-}
 
 // === the collection ===
 
@@ -203,15 +179,7 @@ pub(crate) async fn on_secret(
     method: &Method,
     id: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let id = parse_id(id)?;
-    if request.is_tenant_form {
-        request
-            .app
-            .secrets
-            .owned_by(&request.actor.project, id)
-            .await
-            .during(Operation::Request)?;
-    }
+    let id = parse(&request, id).await?;
     match *method {
         Method::GET => read(&request, id).await,
         Method::PUT => put(request, id).await,
@@ -351,12 +319,9 @@ async fn delete(request: &Request<'_>, id: SecretId) -> Result<Response<Bytes>, 
     const OPERATION: Operation = Operation::SecretDeletion;
     require_known_type(request, id).await?;
     let deletion = if request.microversion.guards_consumed() {
-        request
-            .app
-            .secrets
-            .authorize(&request.actor, Action::SecretDelete, id)
-            .await
-            .during(OPERATION)?;
+        let entities = &request.app.entities;
+        let authorized = entities.authorize(&request.actor, Action::SecretDelete, id);
+        authorized.await.during(OPERATION)?;
         match request.query.get("force")?.map(parse_bool).transpose()? {
             Some(true) => Deletion::Always,
             Some(false) | None => Deletion::UnlessConsumed,
@@ -373,46 +338,6 @@ async fn delete(request: &Request<'_>, id: SecretId) -> Result<Response<Bytes>, 
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-/// Why a request about a secret is refused: an unknown secret comes before
-/// everything else.
-pub(crate) async fn refused(request: &Request<'_>, id: SecretId, otherwise: Problem) -> Problem {
-    let exists = request.app.secrets.exists(id).await;
-    exists.during(Operation::Request).err().unwrap_or(otherwise)
-}
-
-/// Reads a JSON body, but first asks whether the caller may do what it is for.
-pub(crate) async fn authorized_json(
-    request: &mut Request<'_>,
-    id: SecretId,
-    action: Action,
-    operation: Operation,
-) -> Result<Json, Problem> {
-    let secrets = &request.app.secrets;
-    let authorized = secrets.authorize(&request.actor, action, id).await;
-    authorized.during(operation)?;
-    request.require_json_type()?;
-    request.read_json().await
-}
-
-/// Refuses media types that nobody knows, but an unknown secret first.
-pub(crate) async fn require_known_type(request: &Request<'_>, id: SecretId) -> Result<(), Problem> {
-    if request.accept().takes_any_known() {
-        return Ok(());
-    }
-    Err(refused(request, id, Problem::not_acceptable()).await)
-}
-
-/// Refuses what takes no JSON, but an unknown secret first.
-pub(crate) async fn require_json_accepted(
-    request: &Request<'_>,
-    id: SecretId,
-) -> Result<(), Problem> {
-    if request.accept().takes_json() {
-        return Ok(());
-    }
-    Err(refused(request, id, Problem::not_acceptable()).await)
-}
-
 // === its payload ===
 
 pub(crate) async fn on_payload(
@@ -420,7 +345,7 @@ pub(crate) async fn on_payload(
     method: &Method,
     id: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let id = parse_id(id)?;
+    let id: SecretId = parse(&request, id).await?;
     require_known_type(&request, id).await?;
     if *method != Method::GET {
         return Err(refused(&request, id, Problem::method_not_allowed(None)).await);

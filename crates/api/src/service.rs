@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use donjon_app::App;
 use donjon_domain::{
-    Actor,
+    Actor, ContainerId, SecretId,
     ports::{AuthErrorKind, Authenticator, Clock, Credential, Entropy, Health},
 };
 use http::{
@@ -20,7 +20,7 @@ use crate::{
     acls,
     base_url::BaseUrls,
     body::{self, RequestBody},
-    consumers, health, media,
+    consumers, containers, entity, health, media,
     microversion::{self, Microversion},
     paging::PageLimits,
     problem::{Problem, Refusal, RefusedBy, refusal},
@@ -183,6 +183,9 @@ impl Api {
         if tenant.is_some_and(|tenant| tenant != actor.project.as_str()) {
             let problem = match resource {
                 Resource::Secret(_) => Problem::new(StatusCode::NOT_FOUND, "Secret not found."),
+                Resource::Container(_) | Resource::ContainerConsumers(_) => {
+                    Problem::new(StatusCode::NOT_FOUND, "Secrets container not found.")
+                }
                 _ => Problem::not_found(),
             };
             return with_version(problem.into_response(), microversion);
@@ -200,10 +203,12 @@ impl Api {
             headers: &head.headers,
             query: Query::parse(head.uri.query().unwrap_or_default()),
             body,
+            base_urls: &self.base_urls,
+            base,
             root,
             is_tenant_form: tenant.is_some(),
         };
-        let answer = dispatch(request, &head.method, resource, &base).await;
+        let answer = dispatch(request, &head.method, resource).await;
         with_version(answer.unwrap_or_else(Problem::into_response), microversion)
     }
 
@@ -224,22 +229,35 @@ async fn dispatch(
     request: Request<'_>,
     method: &Method,
     resource: Resource<'_>,
-    base: &str,
 ) -> Result<Response<Bytes>, Problem> {
     match resource {
-        Resource::Version => versions::document(&request, method, base),
+        Resource::Version => versions::document(&request, method, &request.base),
         Resource::Secrets => secrets::on_collection(request, method).await,
         Resource::Secret(id) => secrets::on_secret(request, method, &id).await,
         Resource::Payload(id) => secrets::on_payload(request, method, &id).await,
         Resource::Metadata(id) => user_metadata::on_collection(request, method, &id).await,
         Resource::Metadatum(id, key) => user_metadata::on_key(request, method, &id, &key).await,
-        Resource::Acl(id) => acls::on_acl(request, method, &id).await,
-        Resource::Consumers(id) => consumers::on_collection(request, method, &id, base).await,
+        Resource::Acl(id) => acls::on_acl::<SecretId>(request, method, &id).await,
+        Resource::Consumers(id) => consumers::on_collection::<SecretId>(request, method, &id).await,
         Resource::Consumer(id, consumer) => {
-            consumers::on_consumer(request, method, &id, &consumer).await
+            consumers::on_consumer::<SecretId>(request, method, &id, &consumer).await
         }
         Resource::BelowSecret(id) => {
-            secrets::find(&request, &id).await?;
+            entity::find::<SecretId>(&request, &id).await?;
+            Err(Problem::not_found())
+        }
+        Resource::Containers => containers::on_collection(request, method).await,
+        Resource::Container(id) => containers::on_container(request, method, &id).await,
+        Resource::ContainerSecrets(id) => containers::on_secrets(request, method, &id).await,
+        Resource::ContainerAcl(id) => acls::on_acl::<ContainerId>(request, method, &id).await,
+        Resource::ContainerConsumers(id) => {
+            consumers::on_collection::<ContainerId>(request, method, &id).await
+        }
+        Resource::ContainerConsumer(id, consumer) => {
+            consumers::on_consumer::<ContainerId>(request, method, &id, &consumer).await
+        }
+        Resource::BelowContainer(id) => {
+            entity::find::<ContainerId>(&request, &id).await?;
             Err(Problem::not_found())
         }
         // Where the path names nothing, other methods than GET get null.

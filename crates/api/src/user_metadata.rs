@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use donjon_app::Action;
-use donjon_domain::{MetadataKey, UserMetadata};
+use donjon_domain::{MetadataKey, SecretId, UserMetadata};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
 use crate::{
+    entity::{authorized_json, parse, refused, require_json_accepted, require_known_type},
     json::Json,
     operation::Operation,
     problem::Problem,
     request::{During as _, Request, empty, json, with_location},
     schema::Schema,
-    secrets::{authorized_json, parse_id, refused, require_json_accepted, require_known_type},
     service::wrong_method,
 };
 
@@ -39,7 +39,7 @@ pub(crate) async fn on_collection(
     method: &Method,
     secret: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let id = parse_id(secret)?;
+    let id: SecretId = parse(&request, secret).await?;
     let metadata_ref = format!("{}/metadata", request.secret_ref(id));
     match *method {
         Method::GET => {
@@ -102,7 +102,7 @@ pub(crate) async fn on_key(
     secret: &str,
     key: &str,
 ) -> Result<Response<Bytes>, Problem> {
-    let id = parse_id(secret)?;
+    let id: SecretId = parse(&request, secret).await?;
     let in_path = MetadataKey::for_lookup(key);
     match *method {
         Method::GET => {

@@ -110,10 +110,7 @@ impl Containers {
     ) -> Result<Page<ContainerView>, Error> {
         self.authorize_project(actor, Action::ContainersGet)?;
         if query.project != actor.project {
-            return Err(Denied {
-                action: Action::ContainersGet,
-            }
-            .into());
+            return Err(Denied::without_rule(Action::ContainersGet).into());
         }
         self.core
             .repository

@@ -36,8 +36,9 @@ pub(crate) struct SecretJson<'a> {
     secret_ref: String,
 }
 
+/// A consumer, without what storage knows of it.
 #[derive(Serialize)]
-struct ConsumerJson<'a> {
+pub(crate) struct ConsumerJson<'a> {
     service: &'a str,
     resource_type: &'a str,
     resource_id: &'a str,
@@ -99,7 +100,7 @@ impl ContentTypes {
 }
 
 impl<'a> ConsumerJson<'a> {
-    fn of(consumer: &'a SecretConsumer) -> Self {
+    pub(crate) fn of(consumer: &'a SecretConsumer) -> Self {
         Self {
             service: consumer.service.as_str(),
             resource_type: consumer.resource_type.as_str(),
