@@ -2,6 +2,7 @@
 //! Bodies are written by hand: a renamed field has to break a test.
 
 mod access;
+mod containers;
 mod tenant;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ fn movable<F: Future + Send>(future: F) -> F {
     future
 }
 
-/// Tokens: `member`, `admin`, `admin-only`, `reader` of project `p`; `stranger`
+/// Tokens: `member`, `colleague`, `admin`, `admin-only`, `reader` of project `p`; `stranger`
 /// and `foreign-admin` of project `q`.
 fn callers() -> FakeAuthenticator {
     let actor = |user: &str, project: &str, roles: &[&str]| Actor {
@@ -44,6 +45,7 @@ fn callers() -> FakeAuthenticator {
     FakeAuthenticator::new()
         .with_token("member", actor("u", "p", &["member", "reader"]))
         .with_token("admin", actor("a", "p", &["admin", "member", "reader"]))
+        .with_token("colleague", actor("c", "p", &["member", "reader"]))
         .with_token("reader", actor("r", "p", &["reader"]))
         .with_token("stranger", actor("s", "q", &["member", "reader"]))
         .with_token(
@@ -58,6 +60,15 @@ impl Rig {
     }
 
     fn with(authenticator: FakeAuthenticator) -> Self {
+        Self::configured(authenticator, &[])
+    }
+
+    /// With configured addresses.
+    fn reached_by(host_href: &[&str]) -> Self {
+        Self::configured(callers(), host_href)
+    }
+
+    fn configured(authenticator: FakeAuthenticator, host_href: &[&str]) -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -91,7 +102,7 @@ impl Rig {
         };
         let api = Api::new(
             ApiConfig {
-                host_href: Vec::new(),
+                host_href: host_href.iter().map(|url| (*url).to_owned()).collect(),
                 limits: Limits::default(),
             },
             parts,
@@ -153,8 +164,28 @@ impl Rig {
         self.created(&body)
     }
 
+    /// The same, and returns its id.
+    fn stored_id(&self, payload: &str) -> String {
+        let body = json!({"payload": payload, "payload_content_type": "text/plain"});
+        let response = self.json("member", "POST /v1/secrets", &body);
+        let reference = parsed(&response)["secret_ref"].as_str().unwrap().to_owned();
+        reference.rsplit('/').next().unwrap().to_owned()
+    }
+
     pub(crate) fn created(&self, body: &Value) -> String {
         let response = self.json("member", "POST /v1/secrets", body);
+        assert_eq!(response.status(), 201, "{}", shown(&response));
+        path_of(&response)
+    }
+
+    /// Makes a generic container as `member`, of names and paths of secrets, and
+    /// returns its path.
+    pub(crate) fn contained(&self, entries: &[(&str, &str)]) -> String {
+        let refs = entries
+            .iter()
+            .map(|(name, path)| json!({"name": name, "secret_ref": format!("http://h{path}")}));
+        let body = json!({"type": "generic", "secret_refs": refs.collect::<Vec<_>>()});
+        let response = self.json("member", "POST /v1/containers", &body);
         assert_eq!(response.status(), 201, "{}", shown(&response));
         path_of(&response)
     }
@@ -163,8 +194,9 @@ impl Rig {
 /// The path of what a creation answered.
 pub(crate) fn path_of(response: &Response<Bytes>) -> String {
     let body = parsed(response);
-    body["secret_ref"]
-        .as_str()
+    let reference = body.get("secret_ref").or(body.get("container_ref"));
+    reference
+        .and_then(Value::as_str)
         .unwrap()
         .strip_prefix("http://h")
         .unwrap()

@@ -294,7 +294,7 @@ fn consumers_keep_a_secret_unless_forced() {
     assert!(matches!(refused, Err(Error::HasConsumers)));
     block_on(rig.app.secrets.delete(&member(), id, Deletion::Always)).unwrap();
     assert!(matches!(
-        block_on(rig.app.secrets.exists(id)),
+        block_on(rig.app.entities.exists(id)),
         Err(Error::NotFound(Missing::Secret))
     ));
 }

@@ -11,7 +11,8 @@ use crate::route::{Resource, Route};
 /// as admin, as member of another project, as admin of another project.
 struct Call {
     method: &'static str,
-    /// Below the secret, or from the root where it starts with a slash.
+    /// Below the secret; below the container where it starts with
+    /// `{container}`; from the root where it starts with a slash.
     path: &'static str,
     body: Body,
     expected: [u16; 6],
@@ -126,12 +127,103 @@ const CALLS: &[Call] = &[
         Body::Json(consumer),
         [401, 403, 200, 200, 403, 403],
     ),
-    // Ids of consumers are shown nowhere, so nobody finds one.
+    // Ids of consumers are shown nowhere, so nobody finds one. The rule speaks
+    // of containers, so of those who ask about a secret it knows admins only.
     call(
         "GET",
         "consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
         Body::None,
+        [401, 403, 403, 404, 403, 404],
+    ),
+    call(
+        "GET",
+        "/v1/containers",
+        Body::None,
+        [401, 403, 200, 200, 200, 200],
+    ),
+    call(
+        "POST",
+        "/v1/containers",
+        Body::Json(|| json!({"type": "generic"})),
+        [401, 403, 201, 201, 201, 201],
+    ),
+    call(
+        "GET",
+        "{container}",
+        Body::None,
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "DELETE",
+        "{container}",
+        Body::None,
+        [401, 403, 204, 204, 403, 403],
+    ),
+    call(
+        "GET",
+        "{container}/nothing",
+        Body::None,
         [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "POST",
+        "{container}/secrets",
+        Body::Json(|| json!({"name": "other", "secret_ref": "{secret}"})),
+        [401, 403, 201, 201, 403, 403],
+    ),
+    call(
+        "DELETE",
+        "{container}/secrets",
+        Body::Json(|| json!({"name": "e", "secret_ref": "{secret}"})),
+        [401, 403, 204, 204, 403, 403],
+    ),
+    call(
+        "GET",
+        "{container}/acl",
+        Body::None,
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "PUT",
+        "{container}/acl",
+        Body::Json(|| json!({"read": {"users": ["x"]}})),
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "PATCH",
+        "{container}/acl",
+        Body::Json(|| json!({"read": {"users": ["x"]}})),
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "DELETE",
+        "{container}/acl",
+        Body::None,
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "GET",
+        "{container}/consumers",
+        Body::None,
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "POST",
+        "{container}/consumers",
+        Body::Json(|| json!({"name": "other", "URL": "u"})),
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "DELETE",
+        "{container}/consumers",
+        Body::Json(container_consumer),
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "GET",
+        "{container}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
+        Body::None,
+        [401, 403, 404, 404, 403, 404],
     ),
 ];
 
@@ -148,30 +240,58 @@ fn consumer() -> Value {
     json!({"service": "s", "resource_type": "t", "resource_id": "r"})
 }
 
-fn send(rig: &Rig, token: &str, call: &Call, secret: &str) -> http::Response<bytes::Bytes> {
-    let path = match call.path {
-        "" => secret.to_owned(),
-        absolute if absolute.starts_with('/') => absolute.to_owned(),
-        below => format!("{secret}/{below}"),
-    };
-    let line = format!("{} {path}", call.method);
+fn container_consumer() -> Value {
+    json!({"name": "n", "URL": "u"})
+}
+
+/// The paths of a secret and of a container.
+struct Paths {
+    secret: String,
+    container: String,
+}
+
+impl Paths {
+    fn of(&self, call: &Call) -> String {
+        match call.path {
+            "" => self.secret.clone(),
+            absolute if absolute.starts_with('/') => absolute.to_owned(),
+            path => match path.strip_prefix("{container}") {
+                Some(below) => format!("{}{below}", self.container),
+                None => format!("{}/{path}", self.secret),
+            },
+        }
+    }
+}
+
+fn send(rig: &Rig, token: &str, call: &Call, paths: &Paths) -> http::Response<bytes::Bytes> {
+    let line = format!("{} {}", call.method, paths.of(call));
     match call.body {
         Body::None => rig.send(token, &line, &[], b""),
-        Body::Json(body) => rig.json(token, &line, &body()),
+        Body::Json(body) => {
+            let secret_ref = format!("http://h{}", paths.secret);
+            let body = body().to_string().replace("{secret}", &secret_ref);
+            let headers = [("content-type", "application/json")];
+            rig.send(token, &line, &headers, body.as_bytes())
+        }
         Body::Text => rig.send(token, &line, &[("content-type", "text/plain")], b"text"),
     }
 }
 
-/// A secret with everything that the calls want to find.
-fn prepared(rig: &Rig) -> String {
-    let path = rig.stored("hush");
-    rig.json(
-        "member",
-        &format!("PUT {path}/metadata"),
-        &json!({"metadata": {"k": "v"}}),
-    );
-    rig.json("member", &format!("POST {path}/consumers"), &consumer());
-    path
+/// A secret and a container with everything that the calls want to find.
+fn prepared(rig: &Rig) -> Paths {
+    let secret = rig.stored("hush");
+    let container = rig.contained(&[("e", &secret)]);
+    for (line, body) in [
+        (
+            format!("PUT {secret}/metadata"),
+            json!({"metadata": {"k": "v"}}),
+        ),
+        (format!("POST {secret}/consumers"), consumer()),
+        (format!("POST {container}/consumers"), container_consumer()),
+    ] {
+        assert!(rig.json("member", &line, &body).status().is_success());
+    }
+    Paths { secret, container }
 }
 
 #[test]
@@ -179,8 +299,8 @@ fn every_route_for_every_caller() {
     for call in CALLS {
         for (token, expected) in TOKENS.iter().zip(call.expected) {
             let rig = Rig::new();
-            let secret = prepared(&rig);
-            let response = send(&rig, token, call, &secret);
+            let paths = prepared(&rig);
+            let response = send(&rig, token, call, &paths);
             let what = format!(
                 "{} {} as {token:?}: {}",
                 call.method,
@@ -205,11 +325,11 @@ fn a_refused_call_changes_nothing() {
             .filter(|(_, status)| matches!(status, 401 | 403))
         {
             let rig = Rig::new();
-            let secret = prepared(&rig);
-            let before = state(&rig, &secret);
-            send(&rig, token, call, &secret);
+            let paths = prepared(&rig);
+            let before = state(&rig, &paths);
+            send(&rig, token, call, &paths);
             assert_eq!(
-                state(&rig, &secret),
+                state(&rig, &paths),
                 before,
                 "{} {} as {token:?}",
                 call.method,
@@ -219,31 +339,30 @@ fn a_refused_call_changes_nothing() {
     }
 }
 
-fn state(rig: &Rig, secret: &str) -> Vec<String> {
-    ["", "/payload", "/metadata", "/acl", "/consumers"]
-        .map(|below| shown(&rig.get("member", &format!("{secret}{below}"))))
-        .into_iter()
-        .chain([shown(&rig.get("stranger", "/v1/secrets"))])
-        .collect()
+fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
+    let Paths { secret, container } = paths;
+    let of_secret = ["", "/payload", "/metadata", "/acl", "/consumers"]
+        .map(|below| shown(&rig.get("member", &format!("{secret}{below}"))));
+    let of_container = ["", "/acl", "/consumers"]
+        .map(|below| shown(&rig.get("member", &format!("{container}{below}"))));
+    let lists = ["/v1/secrets", "/v1/containers"].map(|path| shown(&rig.get("stranger", path)));
+    [&of_secret[..], &of_container, &lists].concat()
 }
 
 /// Every kind of route is in the table. A new kind does not compile here until
 /// it says which calls it has.
 #[test]
 fn the_table_is_complete() {
+    let paths = Paths {
+        secret: "/v1/secrets/x".to_owned(),
+        container: "/v1/containers/x".to_owned(),
+    };
     let listed = |resource: &Resource<'_>| -> Vec<&str> {
-        let same = |call: &&Call| {
-            let path = match call.path {
-                "" => "/v1/secrets/x".to_owned(),
-                absolute if absolute.starts_with('/') => absolute.to_owned(),
-                below => format!("/v1/secrets/x/{below}"),
-            };
-            match Route::of(&path) {
-                Route::V1(_, found) => {
-                    std::mem::discriminant(&found) == std::mem::discriminant(resource)
-                }
-                _ => false,
+        let same = |call: &&Call| match Route::of(&paths.of(call)) {
+            Route::V1(_, found) => {
+                std::mem::discriminant(&found) == std::mem::discriminant(resource)
             }
+            _ => false,
         };
         CALLS.iter().filter(same).map(|call| call.method).collect()
     };
@@ -259,6 +378,13 @@ fn the_table_is_complete() {
         Resource::Consumers(x()),
         Resource::Consumer(x(), x()),
         Resource::BelowSecret(x()),
+        Resource::Containers,
+        Resource::Container(x()),
+        Resource::ContainerSecrets(x()),
+        Resource::ContainerAcl(x()),
+        Resource::ContainerConsumers(x()),
+        Resource::ContainerConsumer(x(), x()),
+        Resource::BelowContainer(x()),
         Resource::Nothing { reserved: false },
     ] {
         let expected: &[&str] = match &resource {
@@ -266,12 +392,16 @@ fn the_table_is_complete() {
             | Resource::Payload(_)
             | Resource::Consumer(..)
             | Resource::BelowSecret(_)
+            | Resource::ContainerConsumer(..)
+            | Resource::BelowContainer(_)
             | Resource::Nothing { .. } => &["GET"],
-            Resource::Secrets => &["GET", "POST"],
+            Resource::Secrets | Resource::Containers => &["GET", "POST"],
+            Resource::Container(_) => &["GET", "DELETE"],
+            Resource::ContainerSecrets(_) => &["POST", "DELETE"],
             Resource::Secret(_) | Resource::Metadatum(..) => &["GET", "PUT", "DELETE"],
             Resource::Metadata(_) => &["GET", "PUT", "POST"],
-            Resource::Acl(_) => &["GET", "PUT", "PATCH", "DELETE"],
-            Resource::Consumers(_) => &["GET", "POST", "DELETE"],
+            Resource::Acl(_) | Resource::ContainerAcl(_) => &["GET", "PUT", "PATCH", "DELETE"],
+            Resource::Consumers(_) | Resource::ContainerConsumers(_) => &["GET", "POST", "DELETE"],
         };
         assert_eq!(listed(&resource), expected, "{resource:?}");
     }
@@ -282,17 +412,35 @@ fn the_table_is_complete() {
 #[test]
 fn methods_that_are_not_there() {
     let rig = Rig::new();
-    let secret = prepared(&rig);
-    let unknown = "/v1/secrets/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
-    for (below, allow) in [
-        ("", "DELETE, GET, PUT"),
-        ("/payload", ""),
-        ("/metadata", "GET, POST, PUT"),
-        ("/metadata/k", ""),
-        ("/acl", "DELETE, GET, PATCH, PUT"),
-        ("/consumers", "DELETE, GET, POST"),
-    ] {
-        let line = format!("TRACE {secret}{below}");
+    let Paths { secret, container } = prepared(&rig);
+    let of = |path: String, below: &[(&'static str, &'static str)]| {
+        let below = below.iter().map(|(below, allow)| (*below, *allow));
+        below
+            .map(|(below, allow)| (path.clone(), below, allow))
+            .collect::<Vec<_>>()
+    };
+    let of_secret = of(
+        secret,
+        &[
+            ("", "DELETE, GET, PUT"),
+            ("/payload", ""),
+            ("/metadata", "GET, POST, PUT"),
+            ("/metadata/k", ""),
+            ("/acl", "DELETE, GET, PATCH, PUT"),
+            ("/consumers", "DELETE, GET, POST"),
+        ],
+    );
+    let of_container = of(
+        container,
+        &[
+            ("", "DELETE, GET"),
+            ("/secrets", "DELETE, POST"),
+            ("/acl", "DELETE, GET, PATCH, PUT"),
+            ("/consumers", "DELETE, GET, POST"),
+        ],
+    );
+    for (path, below, allow) in of_secret.into_iter().chain(of_container) {
+        let line = format!("TRACE {path}{below}");
         let response = rig.send("member", &line, &[], b"");
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{line}");
         assert_eq!(
@@ -304,11 +452,8 @@ fn methods_that_are_not_there() {
             "{line}"
         );
         assert_eq!(rig.send("", &line, &[], b"").status(), 401, "{line}");
-        assert_eq!(
-            rig.send("member", &format!("TRACE {unknown}{below}"), &[], b"")
-                .status(),
-            404,
-            "{below}"
-        );
+        let (kind, _id) = path.rsplit_once('/').unwrap();
+        let unknown = format!("TRACE {kind}/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11{below}");
+        assert_eq!(rig.send("member", &unknown, &[], b"").status(), 404);
     }
 }
