@@ -252,13 +252,13 @@ const fn missing_text(missing: Missing) -> &'static str {
 fn no_such_secret(operation: Operation, entry: &EntryRequest) -> String {
     // An absent name is printed as Python prints it.
     let name = entry.name.as_ref().map_or("None", |name| name.as_str());
-    match operation {
-        Operation::ContainerCreation => format!("Secret provided for '{name}' doesn't exist."),
-        Operation::ContainerSecretDeletion => format!(
-            "Secret '{name}' with reference '{}' doesn't exist.",
-            entry.reference
-        ),
-        _ => "Secret provided doesn't exist.".to_owned(),
+    if operation == Operation::ContainerCreation {
+        format!("Secret provided for '{name}' doesn't exist.")
+    } else if operation == Operation::ContainerSecretDeletion {
+        let reference = &entry.reference;
+        format!("Secret '{name}' with reference '{reference}' doesn't exist.")
+    } else {
+        "Secret provided doesn't exist.".to_owned()
     }
 }
 
