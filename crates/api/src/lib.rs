@@ -27,6 +27,7 @@ mod operation;
 mod paging;
 mod problem;
 mod query;
+mod quotas;
 mod request;
 mod route;
 mod schema;

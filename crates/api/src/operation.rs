@@ -35,6 +35,8 @@ pub(crate) enum Operation {
     ContainerAclRetrieval,
     ContainerAclUpdate,
     ContainerAclDeletion,
+    Quotas,
+    ProjectQuotas,
     /// What no other name fits: looking up what a request names.
     Request,
 }
@@ -75,6 +77,8 @@ impl Operation {
             Self::ContainerAclRetrieval => "ContainerACL(s) retrieval",
             Self::ContainerAclUpdate => "ContainerACL(s) Update",
             Self::ContainerAclDeletion => "ContainerACL(s) deletion",
+            Self::Quotas => "Quotas",
+            Self::ProjectQuotas => "Project Quotas",
             Self::Request => "Request",
         }
     }

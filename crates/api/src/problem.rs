@@ -194,7 +194,7 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
         Error::QuotaReached { .. } => Problem::issue(
             StatusCode::FORBIDDEN,
             operation,
-            "Creation not allowed because a quota has been reached.",
+            "Creation not allowed because a quota has been reached",
         ),
         Error::Overloaded => Problem::unavailable("The server is busy. Please try again."),
         Error::StorageFull => {

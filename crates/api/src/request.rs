@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use donjon_app::App;
+use donjon_app::{Action, App};
 use donjon_domain::{Actor, ContainerId, SecretId, Timestamp};
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -78,11 +78,51 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Refuses a request that takes no answer in JSON.
+    pub(crate) fn require_json_accepted(&self) -> Result<(), Problem> {
+        if self.accept().takes_json() {
+            Ok(())
+        } else {
+            Err(Problem::not_acceptable())
+        }
+    }
+
+    /// Refuses a request that takes nothing but media types that nobody knows.
+    pub(crate) fn require_known_type_accepted(&self) -> Result<(), Problem> {
+        if self.accept().takes_any_known() {
+            Ok(())
+        } else {
+            Err(Problem::not_acceptable())
+        }
+    }
+
+    /// Checks that the caller may do this to what belongs to no single entity.
+    pub(crate) fn authorize_project(
+        &self,
+        action: Action,
+        operation: Operation,
+    ) -> Result<(), Problem> {
+        let secrets = &self.app.secrets;
+        secrets
+            .authorize_project(&self.actor, action)
+            .during(operation)
+    }
+
     /// Reads the body as JSON. Of a body that is too long the beginning is
     /// read, which then is no JSON.
     pub(crate) async fn read_json(&mut self) -> Result<Json, Problem> {
+        let found = self.read_json_if_any().await?;
+        found.ok_or_else(Problem::malformed_json)
+    }
+
+    /// The same, and `None` where there is no body.
+    pub(crate) async fn read_json_if_any(&mut self) -> Result<Option<Json>, Problem> {
         let bytes_max = self.limits.request_bytes;
-        Json::parse(&body::read(self.body.as_mut(), bytes_max).await?)
+        let bytes = body::read(self.body.as_mut(), bytes_max).await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Json::parse(&bytes).map(Some)
     }
 
     /// Reads the body as it is, up to one byte more than `bytes_max`.

@@ -41,6 +41,12 @@ pub(crate) enum Resource<'a> {
     Acl(Cow<'a, str>),
     Consumers(Cow<'a, str>),
     Consumer(Cow<'a, str>, Cow<'a, str>),
+    /// What is in force for the caller's project.
+    Quotas,
+    /// All projects with quotas of their own.
+    ProjectQuotas,
+    /// The quotas of one project.
+    ProjectQuota(Cow<'a, str>),
     /// Something below a secret that is not there.
     BelowSecret(Cow<'a, str>),
     Containers,
@@ -127,6 +133,12 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         ["containers", _, "consumers"] => Resource::ContainerConsumers(segment(1)),
         ["containers", _, "consumers", _] => Resource::ContainerConsumer(segment(1), segment(3)),
         ["containers", ..] => Resource::BelowContainer(segment(1)),
+        ["quotas" | "quotas.json"] | ["quotas", "index"] => Resource::Quotas,
+        ["project-quotas" | "project-quotas.json"] | ["project-quotas", "index"] => {
+            Resource::ProjectQuotas
+        }
+        ["project-quotas", _] => Resource::ProjectQuota(without_json_extension(segment(1))),
+        ["project-quotas", _, "index"] => Resource::ProjectQuota(segment(1)),
         [first, ..] => Resource::Nothing {
             reserved: first.starts_with("on_"),
         },
@@ -134,14 +146,17 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
 }
 
 /// The oldest form knows secrets and containers as collections and one by one,
-/// and the consumers of containers.
+/// the consumers of containers, and quotas.
 fn tenant_resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
     match resource(segments) {
         known @ (Resource::Secrets
         | Resource::Secret(_)
         | Resource::Containers
         | Resource::Container(_)
-        | Resource::ContainerConsumers(_)) => known,
+        | Resource::ContainerConsumers(_)
+        | Resource::Quotas
+        | Resource::ProjectQuotas
+        | Resource::ProjectQuota(_)) => known,
         _ => Resource::Nothing { reserved: false },
     }
 }
@@ -217,6 +232,33 @@ mod tests {
                 today(Resource::BelowSecret("x".into())),
             );
         }
+    }
+
+    #[test]
+    fn quotas() {
+        for path in ["/v1/quotas", "/v1/quotas/", "/v1/quotas.json"] {
+            check(path, today(Resource::Quotas));
+        }
+        for path in ["/v1/project-quotas", "/v1/project-quotas/index"] {
+            check(path, today(Resource::ProjectQuotas));
+        }
+        for path in ["/v1/project-quotas/p", "/v1/project-quotas/p.json"] {
+            check(path, today(Resource::ProjectQuota("p".into())));
+        }
+        for path in ["/v1/quotas/foo", "/v1/project-quotas/p/x"] {
+            check(path, today(Resource::Nothing { reserved: false }));
+        }
+        check(
+            "/v1/12345/quotas",
+            Route::V1(Form::Tenant("12345".into()), Resource::Quotas),
+        );
+        check(
+            "/v1/12345/project-quotas/p",
+            Route::V1(
+                Form::Tenant("12345".into()),
+                Resource::ProjectQuota("p".into()),
+            ),
+        );
     }
 
     #[test]

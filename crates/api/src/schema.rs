@@ -18,6 +18,7 @@ pub(crate) enum Schema {
     Container,
     ContainerSecret,
     Consumer,
+    ProjectQuota,
 }
 
 impl Schema {
@@ -31,6 +32,7 @@ impl Schema {
             Self::Container => "Container",
             Self::ContainerSecret => "ContainerSecret",
             Self::Consumer => "Consumer",
+            Self::ProjectQuota => "Project Quota",
         }
     }
 

@@ -40,14 +40,8 @@ pub(crate) async fn on_collection(
 
 async fn create(mut request: Request<'_>) -> Result<Response<Bytes>, Problem> {
     const OPERATION: Operation = Operation::SecretCreation;
-    if !request.accept().takes_json() {
-        return Err(Problem::not_acceptable());
-    }
-    request
-        .app
-        .secrets
-        .authorize_project(&request.actor, Action::SecretsPost)
-        .during(OPERATION)?;
+    request.require_json_accepted()?;
+    request.authorize_project(Action::SecretsPost, OPERATION)?;
     request.require_json_type()?;
     let body = request.read_json().await?;
     let new = create::read(&body, request.secret_bytes_max(), request.now)?;
@@ -69,14 +63,8 @@ async fn create(mut request: Request<'_>) -> Result<Response<Bytes>, Problem> {
 
 async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
     const OPERATION: Operation = Operation::SecretsRetrieval;
-    if !request.accept().takes_json() {
-        return Err(Problem::not_acceptable());
-    }
-    request
-        .app
-        .secrets
-        .authorize_project(&request.actor, Action::SecretsGet)
-        .during(OPERATION)?;
+    request.require_json_accepted()?;
+    request.authorize_project(Action::SecretsGet, OPERATION)?;
     let page = request.limits.pages().read(&request.query)?;
     let sort = parse_sort(request.query.get("sort")?.unwrap_or_default())?;
     let scope = match (request.query.get("acl_only")?, &request.actor.user) {

@@ -25,6 +25,7 @@ use crate::{
     paging::PageLimits,
     problem::{Problem, Refusal, RefusedBy, refusal},
     query::Query,
+    quotas,
     request::{Peer, Request, empty},
     route::{Form, Resource, Route},
     secrets, user_metadata, versions, webob,
@@ -242,6 +243,9 @@ async fn dispatch(
         Resource::Consumer(id, consumer) => {
             consumers::on_consumer::<SecretId>(request, method, &id, &consumer).await
         }
+        Resource::Quotas => quotas::on_quotas(request, method).await,
+        Resource::ProjectQuotas => quotas::on_collection(request, method).await,
+        Resource::ProjectQuota(project) => quotas::on_project(request, method, &project).await,
         Resource::BelowSecret(id) => {
             entity::find::<SecretId>(&request, &id).await?;
             Err(Problem::not_found())

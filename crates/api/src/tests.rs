@@ -3,6 +3,7 @@
 
 mod access;
 mod containers;
+mod quotas;
 mod tenant;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use donjon_app::{App, Policy, Ports, Startup};
 use donjon_domain::{
-    Actor, ProjectId, Scope, UserId,
+    Actor, ProjectId, Quotas, Scope, UserId,
     ports::{BoxError, Health, RepositoryErrorKind},
 };
 use donjon_testkit::{
@@ -88,6 +89,7 @@ impl Rig {
             clock: clock.clone(),
             entropy: entropy.clone(),
             policy: Policy::secure_rbac(),
+            quotas: Quotas::UNLIMITED,
         }));
         let health = {
             let repository = Arc::clone(&repository);

@@ -23,6 +23,8 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// Says who may do what.
     pub policy: Policy,
+    /// What projects without quotas of their own may have.
+    pub quotas: Quotas,
 }
 
 pub(crate) struct Core {
@@ -43,6 +45,7 @@ impl Core {
             clock,
             entropy,
             policy,
+            quotas,
         } = ports;
         let sealing = Sealing::new(
             Arc::clone(&repository),
@@ -55,7 +58,7 @@ impl Core {
             clock,
             entropy,
             policy,
-            quotas: Quotas::UNLIMITED,
+            quotas,
             sealing,
         }
     }

@@ -37,6 +37,7 @@ pub use core::Ports;
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
+pub use quotas::QuotaUseCases;
 pub use sealing::Startup;
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
 pub use user_metadata::UserMetadataUseCases;
@@ -56,6 +57,8 @@ pub struct App {
     pub user_metadata: UserMetadataUseCases,
     /// Access control lists of secrets and containers.
     pub acls: Acls,
+    /// Quotas.
+    pub quotas: QuotaUseCases,
     /// Explaining decisions.
     pub access: Access,
 }
@@ -72,6 +75,7 @@ impl App {
             consumers: Consumers::new(Arc::clone(&core)),
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
             acls: Acls::new(Arc::clone(&core)),
+            quotas: QuotaUseCases::new(Arc::clone(&core)),
             access: Access::new(core),
         }
     }

@@ -1,19 +1,133 @@
-//! Quotas: how many of each resource a project may have.
+//! Quotas: how many of each resource a project may have. The operator
+//! configures projects; a project sees what is in force for it.
+
+use std::sync::Arc;
 
 use donjon_domain::{
-    ProjectId, QuotaReached, Quotas, Resource, Timestamp,
-    ports::{Counted, WriteTx},
+    Actor, Page, PageRequest, ProjectId, ProjectQuotas, QuotaReached, Quotas, Resource, Timestamp,
+    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt},
 };
 
-use crate::Error;
+use crate::{Action, Error, Missing, Target, core::Core};
 
-/// Checks, inside the transaction that adds it, that the project may have one
-/// more. `defaults` hold where the project has no configuration of its own.
+/// Use cases on quotas.
+#[derive(Debug)]
+pub struct QuotaUseCases {
+    core: Arc<Core>,
+}
+
+impl QuotaUseCases {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// What is in force for the caller's project.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]; else as storage fails.
+    pub async fn effective(&self, actor: &Actor) -> Result<Quotas, Error> {
+        self.authorize(actor, Action::QuotasGet)?;
+        let configured = self.configured(actor.project.clone()).await?;
+        Ok(configured.unwrap_or_default().effective(&self.core.quotas))
+    }
+
+    /// A part of the list of all projects with a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]; else as storage fails.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        page: PageRequest,
+    ) -> Result<Page<(ProjectId, ProjectQuotas)>, Error> {
+        self.authorize(actor, Action::ProjectQuotasGet)?;
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Scan, move |tx| tx.list_project_quotas(page))
+            .await;
+        Ok(found?)
+    }
+
+    /// What is configured for a project.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Missing::ProjectQuotas`]; else as storage fails.
+    pub async fn fetch(&self, actor: &Actor, project: ProjectId) -> Result<ProjectQuotas, Error> {
+        self.authorize(actor, Action::ProjectQuotasGet)?;
+        let configured = self.configured(project).await?;
+        configured.ok_or(Error::NotFound(Missing::ProjectQuotas))
+    }
+
+    /// Configures a project, of which nothing need be known yet. What `changes`
+    /// leaves open stays as it was.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]; else as storage fails.
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        changes: ProjectQuotas,
+    ) -> Result<(), Error> {
+        self.authorize(actor, Action::ProjectQuotasPut)?;
+        let written: Result<(), RepositoryError> = self
+            .core
+            .repository
+            .write_with(move |tx| {
+                let before = tx.project_quotas(&project)?.unwrap_or_default();
+                let after = Resource::ALL
+                    .into_iter()
+                    .filter_map(|resource| Some((resource, changes.get(resource)?)))
+                    .fold(before, |quotas, (resource, limit)| {
+                        quotas.with(resource, Some(limit))
+                    });
+                tx.put_project_quotas(&project, &after)
+            })
+            .await;
+        Ok(written?)
+    }
+
+    /// Removes the configuration of a project, for which the defaults hold then.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Missing::ProjectQuotas`]; else as storage fails.
+    pub async fn remove(&self, actor: &Actor, project: ProjectId) -> Result<(), Error> {
+        self.authorize(actor, Action::ProjectQuotasDelete)?;
+        self.core
+            .repository
+            .write_with(move |tx| {
+                if tx.delete_project_quotas(&project)? {
+                    Ok(())
+                } else {
+                    Err(Error::NotFound(Missing::ProjectQuotas))
+                }
+            })
+            .await
+    }
+
+    fn authorize(&self, actor: &Actor, action: Action) -> Result<(), Error> {
+        Ok(self.core.policy.check(actor, action, &Target::Project)?)
+    }
+
+    async fn configured(&self, project: ProjectId) -> Result<Option<ProjectQuotas>, Error> {
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Point, move |tx| tx.project_quotas(&project))
+            .await;
+        Ok(found?)
+    }
+}
+
+/// Checks that the project may have one more. Holds for as long as the
+/// transaction lasts, so what is added has to be added in the same one.
+/// `defaults` hold where the project has no configuration of its own.
 ///
 /// # Errors
 /// [`Error::QuotaReached`]; else as storage fails.
 pub(crate) fn admit(
-    tx: &mut dyn WriteTx,
+    tx: &mut dyn ReadTx,
     defaults: &Quotas,
     project: &ProjectId,
     counted: Counted,
@@ -35,3 +149,6 @@ pub(crate) fn admit(
         .admit(resource, count)
         .map_err(|QuotaReached { limit }| Error::QuotaReached { resource, limit })
 }
+
+#[cfg(test)]
+mod tests;

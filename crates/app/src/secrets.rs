@@ -5,10 +5,10 @@ use std::sync::Arc;
 use donjon_domain::{
     Actor, BitLength, ContentType, Label, ListScope, Page, Secret, SecretBytes, SecretConsumer,
     SecretId, SecretQuery, SecretType, Timestamp,
-    ports::{ReadTx, Reading, RepositoryError, RepositoryExt},
+    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt},
 };
 
-use crate::{Action, Conflict, Denied, Error, Missing, Target, core::Core};
+use crate::{Action, Conflict, Denied, Error, Missing, Target, core::Core, quotas::admit};
 
 /// Use cases on secrets.
 #[derive(Debug)]
@@ -102,8 +102,8 @@ impl Secrets {
     /// Stores a secret. Returns after it is durable.
     ///
     /// # Errors
-    /// [`Error::Denied`]; else as sealing or storage fails, and then there is
-    /// no secret.
+    /// [`Error::Denied`], [`Error::QuotaReached`]; else as sealing or storage
+    /// fails. Then there is no secret.
     pub async fn create(&self, actor: &Actor, new: NewSecret) -> Result<SecretId, Error> {
         self.authorize_project(actor, Action::SecretsPost)?;
         let id = self.core.new_secret_id();
@@ -131,12 +131,14 @@ impl Secrets {
             expiration: new.expiration,
             content_type: new.payload.map(|payload| payload.content_type),
         };
-        let written: Result<(), RepositoryError> = self
-            .core
+        let quotas = self.core.quotas;
+        self.core
             .repository
-            .write_with(move |tx| tx.insert_secret(&secret, sealed.as_ref()))
-            .await;
-        written?;
+            .write_with(move |tx| {
+                admit(tx, &quotas, &secret.project, Counted::Secrets, now)?;
+                Ok::<_, Error>(tx.insert_secret(&secret, sealed.as_ref())?)
+            })
+            .await?;
         Ok(id)
     }
 

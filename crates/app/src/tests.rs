@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use donjon_domain::{
-    AclChange, Actor, ContentType, MetadataKey, PageRequest, ProjectId, Scope, SecretBytes,
+    AclChange, Actor, ContentType, MetadataKey, PageRequest, ProjectId, Quotas, Scope, SecretBytes,
     SecretConsumer, SecretFilter, SecretId, SecretQuery, SecretType, Start, Timestamp, UserId,
     ports::{CryptoPlugin as _, RepositoryErrorKind, RepositoryExt as _},
 };
@@ -14,14 +14,14 @@ use crate::{
     App, Conflict, Deletion, Error, Missing, NewPayload, NewSecret, Policy, Ports, Startup,
 };
 
-struct Rig {
-    app: App,
+pub(crate) struct Rig {
+    pub(crate) app: App,
     repository: Arc<MemoryRepository>,
-    clock: Arc<FixedClock>,
+    pub(crate) clock: Arc<FixedClock>,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -41,6 +41,7 @@ impl Rig {
             clock: clock.clone(),
             entropy,
             policy: Policy::secure_rbac(),
+            quotas: Quotas::UNLIMITED,
         });
         Self {
             app,
@@ -49,7 +50,7 @@ impl Rig {
         }
     }
 
-    fn create(&self, actor: &Actor, new: NewSecret) -> Result<SecretId, Error> {
+    pub(crate) fn create(&self, actor: &Actor, new: NewSecret) -> Result<SecretId, Error> {
         block_on(self.app.secrets.create(actor, new))
     }
 
@@ -59,7 +60,7 @@ impl Rig {
     }
 }
 
-fn caller(user: &str, project: &str, roles: &[&str]) -> Arc<Actor> {
+pub(crate) fn caller(user: &str, project: &str, roles: &[&str]) -> Arc<Actor> {
     Arc::new(Actor {
         user: Some(UserId::new(user)),
         project: ProjectId::new(project),
@@ -68,11 +69,11 @@ fn caller(user: &str, project: &str, roles: &[&str]) -> Arc<Actor> {
     })
 }
 
-fn member() -> Arc<Actor> {
+pub(crate) fn member() -> Arc<Actor> {
     caller("u", "p", &["member"])
 }
 
-fn stranger() -> Arc<Actor> {
+pub(crate) fn stranger() -> Arc<Actor> {
     caller("s", "q", &["member"])
 }
 
@@ -83,7 +84,7 @@ fn text(payload: &str) -> NewPayload {
     }
 }
 
-fn new(payload: Option<&str>) -> NewSecret {
+pub(crate) fn new(payload: Option<&str>) -> NewSecret {
     NewSecret {
         name: None,
         secret_type: SecretType::Opaque,
@@ -95,7 +96,7 @@ fn new(payload: Option<&str>) -> NewSecret {
     }
 }
 
-fn consumer(id: &str) -> SecretConsumer {
+pub(crate) fn consumer(id: &str) -> SecretConsumer {
     SecretConsumer {
         service: sample::label("svc"),
         resource_type: sample::label("rt"),

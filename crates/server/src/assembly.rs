@@ -81,13 +81,14 @@ impl Installation {
     }
 
     /// The use cases on top of the adapters, under these rules.
-    pub(crate) fn app(&self, policy: Policy) -> App {
+    pub(crate) fn app(&self, settings: &Settings, policy: Policy) -> App {
         App::new(Ports {
             repository: Arc::clone(&self.repository),
             crypto: Arc::clone(&self.crypto),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             policy,
+            quotas: settings.quotas,
         })
     }
 

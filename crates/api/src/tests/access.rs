@@ -225,6 +225,36 @@ const CALLS: &[Call] = &[
         Body::None,
         [401, 403, 404, 404, 403, 404],
     ),
+    call(
+        "GET",
+        "/v1/quotas",
+        Body::None,
+        [401, 200, 200, 200, 200, 200],
+    ),
+    call(
+        "GET",
+        "/v1/project-quotas",
+        Body::None,
+        [401, 403, 403, 200, 403, 200],
+    ),
+    call(
+        "GET",
+        "/v1/project-quotas/p",
+        Body::None,
+        [401, 403, 403, 200, 403, 200],
+    ),
+    call(
+        "PUT",
+        "/v1/project-quotas/p",
+        Body::Json(|| json!({"project_quotas": {"secrets": -1}})),
+        [401, 403, 403, 204, 403, 204],
+    ),
+    call(
+        "DELETE",
+        "/v1/project-quotas/p",
+        Body::None,
+        [401, 403, 403, 204, 403, 204],
+    ),
 ];
 
 const fn call(method: &'static str, path: &'static str, body: Body, expected: [u16; 6]) -> Call {
@@ -291,6 +321,11 @@ fn prepared(rig: &Rig) -> Paths {
     ] {
         assert!(rig.json("member", &line, &body).status().is_success());
     }
+    rig.json(
+        "admin",
+        "PUT /v1/project-quotas/p",
+        &json!({"project_quotas": {"secrets": 9}}),
+    );
     Paths { secret, container }
 }
 
@@ -346,7 +381,8 @@ fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
     let of_container = ["", "/acl", "/consumers"]
         .map(|below| shown(&rig.get("member", &format!("{container}{below}"))));
     let lists = ["/v1/secrets", "/v1/containers"].map(|path| shown(&rig.get("stranger", path)));
-    [&of_secret[..], &of_container, &lists].concat()
+    let quotas = [shown(&rig.get("admin", "/v1/project-quotas"))];
+    [&of_secret[..], &of_container, &lists, &quotas].concat()
 }
 
 /// Every kind of route is in the table. A new kind does not compile here until
@@ -377,6 +413,9 @@ fn the_table_is_complete() {
         Resource::Acl(x()),
         Resource::Consumers(x()),
         Resource::Consumer(x(), x()),
+        Resource::Quotas,
+        Resource::ProjectQuotas,
+        Resource::ProjectQuota(x()),
         Resource::BelowSecret(x()),
         Resource::Containers,
         Resource::Container(x()),
@@ -391,6 +430,8 @@ fn the_table_is_complete() {
             Resource::Version
             | Resource::Payload(_)
             | Resource::Consumer(..)
+            | Resource::Quotas
+            | Resource::ProjectQuotas
             | Resource::BelowSecret(_)
             | Resource::ContainerConsumer(..)
             | Resource::BelowContainer(_)
@@ -398,7 +439,9 @@ fn the_table_is_complete() {
             Resource::Secrets | Resource::Containers => &["GET", "POST"],
             Resource::Container(_) => &["GET", "DELETE"],
             Resource::ContainerSecrets(_) => &["POST", "DELETE"],
-            Resource::Secret(_) | Resource::Metadatum(..) => &["GET", "PUT", "DELETE"],
+            Resource::Secret(_) | Resource::Metadatum(..) | Resource::ProjectQuota(_) => {
+                &["GET", "PUT", "DELETE"]
+            }
             Resource::Metadata(_) => &["GET", "PUT", "POST"],
             Resource::Acl(_) | Resource::ContainerAcl(_) => &["GET", "PUT", "PATCH", "DELETE"],
             Resource::Consumers(_) | Resource::ContainerConsumers(_) => &["GET", "POST", "DELETE"],

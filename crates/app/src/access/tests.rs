@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use donjon_domain::{Timestamp, ports::RepositoryError};
+use donjon_domain::{Quotas, Timestamp, ports::RepositoryError};
 use donjon_oslo_policy::{Decision, Denial};
 use donjon_testkit::{FakeCrypto, FixedClock, MemoryRepository, SeededEntropy, block_on, sample};
 
@@ -27,6 +27,7 @@ fn app() -> App {
         clock: Arc::new(FixedClock::new(sample::NOW)),
         entropy: Arc::new(SeededEntropy::new(1)),
         policy: Policy::secure_rbac(),
+        quotas: Quotas::UNLIMITED,
     })
 }
 

@@ -21,6 +21,7 @@ fn admin() -> Admin {
         clock: clock.clone(),
         entropy,
         policy: Policy::secure_rbac(),
+        quotas: donjon_domain::Quotas::UNLIMITED,
     });
     Admin {
         app: Arc::new(app),

@@ -59,7 +59,7 @@ async fn work_on_the_folder(
     let mut data = DataDir::open_whole(&settings.data_dir, &settings.root_key)?;
     let installation = Installation::open(settings, &mut data).await?;
     let admin = Admin {
-        app: Arc::new(installation.app(policy)),
+        app: Arc::new(installation.app(settings, policy)),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
     };

@@ -73,7 +73,7 @@ async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Ex
     let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
     let is_new = data.stage() != Stage::Whole;
     let installation = Installation::open(settings, &mut data).await?;
-    let app = Arc::new(installation.app(policy));
+    let app = Arc::new(installation.app(settings, policy));
     let parts = Parts {
         settings,
         tls,

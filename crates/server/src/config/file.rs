@@ -11,7 +11,7 @@ use toml::{
 use super::{
     Layer, exposure,
     keys::{self, Key},
-    value::{Kind, Source, Value},
+    value::{self, Kind, Source, Value},
 };
 
 /// Reads a file of at most 1 MiB. Errors name the file and the line, and never
@@ -88,6 +88,10 @@ impl Reader<'_> {
             (Kind::Count, DeValue::Integer(digits)) => {
                 let count = u64::from_str_radix(digits.as_str(), digits.radix());
                 count.ok().map(Value::Count)
+            }
+            (Kind::Limit, DeValue::Integer(digits)) => {
+                let number = i64::from_str_radix(digits.as_str(), digits.radix());
+                number.ok().and_then(value::limit)
             }
             _ => None,
         };

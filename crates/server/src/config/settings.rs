@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use donjon_domain::{Quotas, Resource};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
 use http::Uri;
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) auth: AuthMode,
     pub(crate) limits: Limits,
+    /// For projects without quotas of their own; none is below -1.
+    pub(crate) quotas: Quotas,
     pub(crate) root_key: RootKeyFiles,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
@@ -89,6 +92,7 @@ impl Settings {
             tls: tls(&values)?,
             auth: auth(&values)?,
             limits: limits(&values)?,
+            quotas: quotas(&values),
             root_key: root_key(&values, &data_dir)?,
             policy: PolicySettings {
                 defaults: values
@@ -173,6 +177,23 @@ fn limits(values: &Values<'_>) -> Result<Limits> {
         limits.page_max
     );
     Ok(limits)
+}
+
+fn quotas(values: &Values<'_>) -> Quotas {
+    let keys = [
+        (Resource::Secrets, "quotas.secrets"),
+        (Resource::Orders, "quotas.orders"),
+        (Resource::Containers, "quotas.containers"),
+        (Resource::Consumers, "quotas.consumers"),
+        (Resource::Cas, "quotas.cas"),
+    ];
+    keys.into_iter()
+        .fold(Quotas::UNLIMITED, |quotas, (resource, key)| {
+            match values.limit(key) {
+                Some(limit) => quotas.with(resource, limit),
+                None => quotas,
+            }
+        })
 }
 
 fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFiles> {
@@ -291,6 +312,13 @@ impl Values<'_> {
                 .map(|item| read(item).with_context(|| self.place(key)))
                 .collect(),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    fn limit(&self, key: &str) -> Option<i64> {
+        match self.0.get(key) {
+            Some((Value::Limit(limit), _)) => Some(*limit),
+            _ => None,
         }
     }
 

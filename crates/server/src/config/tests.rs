@@ -3,6 +3,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 use donjon_oslo_policy::DefaultSet;
 use tempfile::TempDir;
 
+use donjon_domain::{Quotas, Resource};
+
 use super::{settings::Limits, *};
 use crate::cli;
 
@@ -82,6 +84,7 @@ fn defaults_need_nothing() {
         page_max: 100,
     };
     assert_eq!(settings.limits, limits);
+    assert_eq!(settings.quotas, Quotas::UNLIMITED);
     let root_key = RootKeyFiles {
         current: PathBuf::from("./donjon-data/root.key"),
         is_default: true,
@@ -262,6 +265,23 @@ fn broken_files_are_named_with_their_line() {
     let mut rig = Rig::new();
     rig.overrides.place.config = Some("/nonexistent/donjon.toml".into());
     check(&rig, "/nonexistent/donjon.toml: cannot be read");
+}
+
+#[test]
+fn quotas_are_numbers_or_none() {
+    let rig = file("[quotas]\nsecrets = 5\norders = 0\nconsumers = -1\n");
+    let rig = rig.env("DONJON_QUOTAS__CONTAINERS", "7");
+    let expected = Quotas::UNLIMITED
+        .with(Resource::Secrets, 5)
+        .with(Resource::Orders, 0)
+        .with(Resource::Containers, 7);
+    assert_eq!(rig.settings().quotas, expected);
+    for text in ["-2", "\"5\"", "1.5", "true"] {
+        check(
+            &file(&format!("[quotas]\nsecrets = {text}\n")),
+            "donjon.toml:2: quotas.secrets has to be a number of 0 or more, or -1 for no limit",
+        );
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(super) enum Kind {
     Text,
     List,
     Count,
+    Limit,
 }
 
 /// A value. Shown as TOML.
@@ -17,6 +18,7 @@ pub(super) enum Value {
     Text(String),
     List(Vec<String>),
     Count(u64),
+    Limit(i64),
 }
 
 /// Where a value stands.
@@ -39,6 +41,7 @@ impl Kind {
             Self::Text => Some(Value::Text(text.to_owned())),
             Self::List => Some(Value::List(split(text))),
             Self::Count => text.trim().parse().ok().map(Value::Count),
+            Self::Limit => text.trim().parse().ok().and_then(limit),
         }
     }
 
@@ -47,8 +50,14 @@ impl Kind {
             Self::Text => "a text",
             Self::List => "a list of texts",
             Self::Count => "a number of 0 or more",
+            Self::Limit => "a number of 0 or more, or -1 for no limit",
         }
     }
+}
+
+/// Negative numbers other than -1 are more likely mistakes than meant.
+pub(super) fn limit(number: i64) -> Option<Value> {
+    (number >= -1).then_some(Value::Limit(number))
 }
 
 fn split(text: &str) -> Vec<String> {
@@ -64,6 +73,7 @@ impl fmt::Display for Value {
         match self {
             Self::Text(text) => write_text(f, text),
             Self::Count(count) => count.fmt(f),
+            Self::Limit(limit) => limit.fmt(f),
             Self::List(items) => {
                 f.write_str("[")?;
                 for (index, item) in items.iter().enumerate() {
