@@ -8,6 +8,7 @@
 
 mod callers;
 mod clients;
+mod clients_containers;
 mod drain;
 mod listeners;
 mod oldest_form;

@@ -28,7 +28,18 @@ use crate::kit::{clock, workspace};
 
 /// The groups that Donjon claims to answer as recorded.
 const CLAIMED: &[&str] = &[
+    "acl-effects-default",
+    "acl-effects-legacy",
+    "container-consumers",
+    "container-secrets",
+    "containers",
+    "cve-default",
+    "cve-legacy",
     "discovery",
+    "rbac-default-consumers",
+    "rbac-default-containers",
+    "rbac-legacy-consumers",
+    "rbac-legacy-containers",
     "secret-consumers",
     "secret-metadata",
     "secrets-create",

@@ -1,6 +1,8 @@
 //! Use cases on the fakes. Every transaction runs twice, as an engine that
 //! retries would have it.
 
+mod containers;
+
 use std::sync::Arc;
 
 use donjon_domain::{
@@ -22,6 +24,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        Self::with_policy(Policy::secure_rbac())
+    }
+
+    fn with_policy(policy: Policy) -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -40,7 +46,7 @@ impl Rig {
             crypto,
             clock: clock.clone(),
             entropy,
-            policy: Policy::secure_rbac(),
+            policy,
             quotas: Quotas::UNLIMITED,
         });
         Self {

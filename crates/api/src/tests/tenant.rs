@@ -214,3 +214,89 @@ fn today_s_resources_are_not_below_a_tenant() {
         );
     }
 }
+
+#[test]
+fn containers_answer_as_today_with_the_tenant_in_references() {
+    let rig = Rig::new();
+    let secret = path_of(&rig.json("member", "POST /v1/p/secrets", &json!({})));
+    let entry = json!({"name": "a", "secret_ref": format!("http://h{secret}")});
+    let body = json!({"type": "generic", "secret_refs": [entry]});
+    let created = rig.json("member", "POST /v1/p/containers", &body);
+    assert_eq!(created.status(), 201, "{}", shown(&created));
+    let path = path_of(&created);
+    assert!(path.starts_with("/v1/p/containers/"), "{path}");
+    assert_eq!(header(&created, "location"), format!("http://h{path}"));
+    let container = parsed(&rig.get("member", &path));
+    assert_eq!(container["secret_refs"], json!([entry]));
+    assert_eq!(container["name"], json!(null));
+    for _ in 0..2 {
+        rig.json("member", "POST /v1/p/containers", &json!({"type": "rsa"}));
+    }
+    let list = parsed(&rig.get("member", "/v1/p/containers?limit=1&offset=1"));
+    assert_eq!(list["next"], "http://h/v1/p/containers?limit=1&offset=2");
+    let deleted = rig.send("member", &format!("DELETE {path}"), &[], b"");
+    assert_eq!(deleted.status(), 204);
+    // The same container is there in today's form, until it is gone.
+    assert_eq!(rig.get("member", &path.replace("/p/", "/")).status(), 404);
+}
+
+#[test]
+fn consumers_of_containers_answer_with_the_container() {
+    let rig = Rig::new();
+    let path = path_of(&rig.json("member", "POST /v1/p/containers", &json!({"type": "rsa"})));
+    let (post, delete) = (
+        format!("POST {path}/consumers"),
+        format!("DELETE {path}/consumers"),
+    );
+    let consumer = json!({"name": "n", "URL": "u"});
+    let added = rig.json("member", &post, &consumer);
+    assert_eq!(added.status(), 200);
+    assert_eq!(parsed(&added)["consumers"], json!([consumer]));
+    // The documents of this form have small letters in requests, and capitals in answers.
+    let small = json!({"name": "n", "url": "v"});
+    let added = rig.json("member", &post, &small);
+    assert_eq!(
+        parsed(&added)["consumers"][1],
+        json!({"name": "n", "URL": "v"})
+    );
+    let listed = parsed(&rig.get("member", &format!("{path}/consumers?limit=1")));
+    assert_eq!(
+        listed["next"],
+        format!("http://h{path}/consumers?limit=1&offset=1")
+    );
+    let left = rig.json("member", &delete, &consumer);
+    assert_eq!(left.status(), 200);
+    assert_eq!(parsed(&left)["consumers"].as_array().unwrap().len(), 1);
+    assert_eq!(rig.json("member", &delete, &consumer).status(), 404);
+}
+
+#[test]
+fn containers_of_another_tenant_are_not_found() {
+    let rig = Rig::new();
+    let path = rig.contained(&[]);
+    let acl = json!({"read": {"users": ["s"]}});
+    rig.json("member", &format!("PUT {path}/acl"), &acl);
+    let id = path.rsplit('/').next().unwrap();
+    let consumer = json!({"name": "n", "URL": "u"});
+    for below in ["", "/consumers"] {
+        // In today's form the ACL lets the stranger in.
+        assert_eq!(rig.get("stranger", &format!("{path}{below}")).status(), 200);
+        for tenant in ["p", "q"] {
+            let of_tenant = format!("/v1/{tenant}/containers/{id}{below}");
+            let refused = rig.get("stranger", &of_tenant);
+            assert_eq!(refused.status(), 404, "{of_tenant}");
+            let text = "Secrets container not found.";
+            assert_eq!(parsed(&refused)["description"], text, "{of_tenant}");
+            assert_eq!(rig.get("", &of_tenant).status(), 401, "{of_tenant}");
+            let line = format!("POST {of_tenant}");
+            let posted = rig.json("stranger", &line, &consumer);
+            assert_eq!(posted.status(), 404, "{line}");
+        }
+    }
+    assert_eq!(rig.get("member", "/v1/q/containers").status(), 404);
+    assert_eq!(rig.get("reader", "/v1/p/containers").status(), 403);
+    for below in ["acl", "secrets", "consumers/x"] {
+        let path = format!("/v1/p/containers/{id}/{below}");
+        assert_eq!(rig.get("member", &path).status(), 404, "{path}");
+    }
+}
