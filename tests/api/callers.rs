@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Launch, Response, Server};
+use crate::support::{Caller, Launch, Response, Server, path_of};
 
 /// A call, and what each of [`Cast::all`] gets.
 struct Call {
@@ -22,7 +22,10 @@ enum Body {
 
 const CONSUMER: &str = r#"{"service": "s", "resource_type": "t", "resource_id": "r"}"#;
 
-/// `{s}` is the path of the secret.
+const USER: &str = r#"{"name": "n", "URL": "u"}"#;
+
+/// `{s}` is the path of the secret, `{c}` that of the container; `{t}` and `{u}` are the same in the oldest form. In
+/// bodies `{s}` is the reference of the secret.
 #[rustfmt::skip]
 const CALLS: &[Call] = &[
     // no token, unknown token, reader, member, admin, member elsewhere, admin elsewhere
@@ -54,14 +57,39 @@ const CALLS: &[Call] = &[
     call("GET {s}/consumers", Body::None, [401, 401, 403, 200, 200, 403, 403]),
     call("POST {s}/consumers", Body::Json(CONSUMER), [401, 401, 403, 200, 200, 403, 403]),
     call("DELETE {s}/consumers", Body::Json(CONSUMER), [401, 401, 403, 200, 200, 403, 403]),
-    // Ids of consumers are shown nowhere, so nobody finds one.
-    call("GET {s}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    // Ids of consumers are shown nowhere, so nobody finds one. The rule knows containers only, and admins.
+    call("GET {s}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 403, 403, 404, 403, 404]),
+    call("GET /v1/containers", Body::None, [401, 401, 403, 200, 403, 200, 403]),
+    call("POST /v1/containers", Body::Json(r#"{"type": "rsa"}"#), [401, 401, 403, 201, 403, 201, 403]),
+    call("PUT /v1/containers", Body::Text, [401, 401, 405, 405, 405, 405, 405]),
+    call("GET {c}", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("PUT {c}", Body::Text, [401, 401, 405, 405, 405, 405, 405]),
+    call("DELETE {c}", Body::None, [401, 401, 403, 204, 204, 403, 403]),
+    call("GET {c}/nothing", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET {c}/secrets", Body::None, [401, 401, 405, 405, 405, 405, 405]),
+    call("POST {c}/secrets", Body::Json(r#"{"name": "x", "secret_ref": "{s}"}"#), [401, 401, 403, 201, 201, 403, 403]),
+    call("DELETE {c}/secrets", Body::Json(r#"{"name": "e", "secret_ref": "{s}"}"#), [401, 401, 403, 204, 204, 403, 403]),
+    call("GET {c}/acl", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("PUT {c}/acl", Body::Json(r#"{"read": {"users": ["u"]}}"#), [401, 401, 403, 200, 200, 403, 403]),
+    call("PATCH {c}/acl", Body::Json(r#"{"read": {"users": ["u"]}}"#), [401, 401, 403, 200, 200, 403, 403]),
+    call("DELETE {c}/acl", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("GET {c}/consumers", Body::None, [401, 401, 403, 200, 200, 403, 403]),
+    call("POST {c}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 403, 403]),
+    call("DELETE {c}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 403, 403]),
+    call("GET {c}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 403, 404, 404, 403, 404]),
     // The oldest form. What belongs to another tenant is not found at all.
     call("GET /v1/home/secrets", Body::None, [401, 401, 403, 200, 403, 404, 404]),
     call("POST /v1/home/secrets", Body::Json("{}"), [401, 401, 403, 201, 403, 404, 404]),
     call("GET {t}", Body::None, [401, 401, 403, 200, 200, 404, 404]),
     call("PUT {t}", Body::Text, [401, 401, 403, 409, 409, 404, 404]),
     call("DELETE {t}", Body::None, [401, 401, 403, 204, 204, 404, 404]),
+    call("GET /v1/home/containers", Body::None, [401, 401, 403, 200, 403, 404, 404]),
+    call("POST /v1/home/containers", Body::Json(r#"{"type": "rsa"}"#), [401, 401, 403, 201, 403, 404, 404]),
+    call("GET {u}", Body::None, [401, 401, 403, 200, 200, 404, 404]),
+    call("DELETE {u}", Body::None, [401, 401, 403, 204, 204, 404, 404]),
+    call("GET {u}/consumers", Body::None, [401, 401, 403, 200, 200, 404, 404]),
+    call("POST {u}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 404, 404]),
+    call("DELETE {u}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 404, 404]),
 ];
 
 const fn call(line: &'static str, body: Body, expected: [u16; 7]) -> Call {
@@ -96,6 +124,24 @@ impl Cast {
         Self { server, owner, all }
     }
 
+    /// A secret and a container with everything that the calls want to find.
+    fn things(&self) -> Things {
+        let secret = self.secret();
+        let reference = format!("{}{secret}", self.server.base());
+        let entry = json!({"name": "e", "secret_ref": reference});
+        let body = json!({"type": "generic", "secret_refs": [entry]});
+        let created = self.owner.json("POST /v1/containers", &body).ok(201);
+        let container = path_of(created["container_ref"].as_str().unwrap()).to_owned();
+        let consumer: Value = serde_json::from_str(USER).unwrap();
+        let line = format!("POST {container}/consumers");
+        self.owner.json(&line, &consumer).ok(200);
+        Things {
+            secret,
+            container,
+            reference,
+        }
+    }
+
     /// A secret with everything that the calls want to find.
     fn secret(&self) -> String {
         let path = self.owner.store(HUSH);
@@ -110,24 +156,45 @@ impl Cast {
         path
     }
 
-    /// All that a secret shows to its owner.
-    fn seen(&self, secret: &str) -> Vec<String> {
-        ["", "/payload", "/metadata", "/acl", "/consumers"]
-            .map(|below| self.owner.call(&format!("GET {secret}{below}")).text())
-            .to_vec()
+    /// All that a secret and a container show to their owner.
+    fn seen(&self, things: &Things) -> Vec<String> {
+        let Things {
+            secret, container, ..
+        } = things;
+        let of_secret = ["", "/payload", "/metadata", "/acl", "/consumers"]
+            .map(|below| format!("GET {secret}{below}"));
+        let of_container =
+            ["", "/acl", "/consumers"].map(|below| format!("GET {container}{below}"));
+        let lines = of_secret.iter().chain(&of_container);
+        lines.map(|line| self.owner.call(line).text()).collect()
     }
+}
+
+/// Paths of a secret and of a container that it is in, and the reference of the secret.
+struct Things {
+    secret: String,
+    container: String,
+    reference: String,
 }
 
 const HUSH: &str = "hush, nobody may see this";
 
 impl Call {
-    fn send(&self, caller: &Caller, secret: &str) -> Response {
-        let tenant = secret.replace("/v1/", "/v1/home/");
-        let line = self.line.replace("{s}", secret).replace("{t}", &tenant);
+    fn send(&self, caller: &Caller, things: &Things) -> Response {
+        let Things {
+            secret, container, ..
+        } = things;
+        let line = self.line.replace("{s}", secret).replace("{c}", container);
+        let line = line
+            .replace("{t}", &secret.replace("/v1/", "/v1/home/"))
+            .replace("{u}", &container.replace("/v1/", "/v1/home/"));
         match self.body {
             Body::None => caller.call(&line),
             Body::Text => caller.send(&line, &[("Content-Type", "text/plain")], b"text"),
-            Body::Json(body) => caller.json(&line, &serde_json::from_str(body).unwrap()),
+            Body::Json(body) => {
+                let body = body.replace("{s}", &things.reference);
+                caller.json(&line, &serde_json::from_str(&body).unwrap())
+            }
         }
     }
 }
@@ -137,9 +204,9 @@ fn every_route_for_every_caller() {
     let cast = Cast::new();
     for call in CALLS {
         for ((who, caller), expected) in cast.all.iter().zip(call.expected) {
-            let secret = cast.secret();
-            let before = cast.seen(&secret);
-            let response = call.send(caller, &secret);
+            let things = cast.things();
+            let before = cast.seen(&things);
+            let response = call.send(caller, &things);
             let what = format!(
                 "{} as {who}: {}{}",
                 call.line,
@@ -149,7 +216,7 @@ fn every_route_for_every_caller() {
             assert_eq!(response.status, expected, "{what}");
             if expected >= 400 {
                 assert!(!response.text().contains(HUSH), "{what}");
-                assert_eq!(cast.seen(&secret), before, "{what}");
+                assert_eq!(cast.seen(&things), before, "{what}");
             }
             if expected == 401 {
                 response.is(401, "The request you have made requires authentication.");
@@ -161,7 +228,7 @@ fn every_route_for_every_caller() {
 #[test]
 fn refusals_say_which_operation() {
     let cast = Cast::new();
-    let secret = cast.secret();
+    let things = cast.things();
     let (_, reader) = &cast.all[2];
     for (line, body, operation) in [
         ("GET /v1/secrets", None, "Secret(s) retrieval"),
@@ -172,8 +239,34 @@ fn refusals_say_which_operation() {
         ("GET {s}/metadata", None, "Secret metadata retrieval"),
         ("GET {s}/acl", None, "SecretACL(s) retrieval"),
         ("GET {s}/consumers", None, "SecretConsumers(s) retrieval"),
+        ("GET /v1/containers", None, "Containers(s) retrieval"),
+        ("POST /v1/containers", Some(json!({})), "Container creation"),
+        ("GET {c}", None, "Container retrieval"),
+        ("DELETE {c}", None, "Container deletion"),
+        (
+            "POST {c}/secrets",
+            Some(json!({})),
+            "Container Secret creation",
+        ),
+        ("DELETE {c}/secrets", None, "Container Secret deletion"),
+        ("GET {c}/acl", None, "ContainerACL(s) retrieval"),
+        ("PUT {c}/acl", Some(json!({})), "ContainerACL(s) Update"),
+        ("DELETE {c}/acl", None, "ContainerACL(s) deletion"),
+        ("GET {c}/consumers", None, "ContainerConsumers(s) retrieval"),
+        (
+            "POST {c}/consumers",
+            Some(json!({})),
+            "ContainerConsumer creation",
+        ),
+        (
+            "DELETE {c}/consumers",
+            Some(json!({})),
+            "ContainerConsumer deletion",
+        ),
     ] {
-        let line = line.replace("{s}", &secret);
+        let line = line
+            .replace("{s}", &things.secret)
+            .replace("{c}", &things.container);
         let response = match body {
             Some(body) => reader.json(&line, &body),
             None => reader.call(&line),
