@@ -434,13 +434,13 @@ fn cve_2026_22797_identity_headers_are_ignored_in_tokens_mode() {
     ];
     for (who, caller) in &cast.all {
         for call in CALLS {
-            let before = call.send(caller, &cast.secret()).status;
+            let before = call.send(caller, &cast.things()).status;
             let with_all = forged
                 .iter()
                 .fold(caller.with("X-Forged", "1"), |caller, (name, value)| {
                     caller.with(name, value)
                 });
-            let after = call.send(&with_all, &cast.secret()).status;
+            let after = call.send(&with_all, &cast.things()).status;
             assert_eq!(after, before, "{} as {who}", call.line);
         }
     }
@@ -474,7 +474,9 @@ fn forger_total(caller: &Caller) -> Value {
 #[test]
 fn cve_2022_3100_a_query_does_not_change_the_policy_target() {
     let cast = Cast::new();
-    let secret = cast.secret();
+    let Things {
+        secret, container, ..
+    } = cast.things();
     let (_, stranger) = &cast.all[5];
     for query in [
         "target.secret.read=read",
@@ -490,15 +492,20 @@ fn cve_2022_3100_a_query_does_not_change_the_policy_target() {
             let response = stranger.call(&format!("GET {secret}{below}?{query}"));
             assert_eq!(response.status, 403, "{below}?{query}");
         }
+        let query = query.replace(".secret.", ".container.");
+        for below in ["", "/acl", "/consumers"] {
+            let response = stranger.call(&format!("GET {container}{below}?{query}"));
+            assert_eq!(response.status, 403, "{below}?{query}");
+        }
     }
 }
 
 #[test]
 fn cve_2022_23451_user_metadata_of_another_project_is_out_of_reach() {
     let cast = Cast::new();
-    let secret = cast.secret();
+    let things = cast.things();
     let (_, admin_elsewhere) = &cast.all[6];
-    let before = cast.seen(&secret);
+    let before = cast.seen(&things);
     for (line, body) in [
         ("GET {s}/metadata", None),
         ("GET {s}/metadata/k", None),
@@ -510,14 +517,39 @@ fn cve_2022_23451_user_metadata_of_another_project_is_out_of_reach() {
         ),
         ("DELETE {s}/metadata/k", None),
     ] {
-        let line = line.replace("{s}", &secret);
+        let line = line.replace("{s}", &things.secret);
         let response = match body {
             Some(body) => admin_elsewhere.json(&line, &body),
             None => admin_elsewhere.call(&line),
         };
         assert_eq!(response.status, 403, "{line}");
     }
-    assert_eq!(cast.seen(&secret), before);
+    assert_eq!(cast.seen(&things), before);
+}
+
+#[test]
+fn cve_2022_23452_containers_of_another_project_are_left_alone() {
+    let cast = Cast::new();
+    let things = cast.things();
+    let (_, admin_elsewhere) = &cast.all[6];
+    // One who may make secrets where the attack comes from.
+    let intruder = cast.server.caller("away", "boss", &["admin", "member"]);
+    let evil = format!("{}{}", cast.server.base(), intruder.store("evil"));
+    let before = cast.seen(&things);
+    for caller in [admin_elsewhere, &intruder] {
+        for (method, name, reference) in [
+            ("POST", "evil", &evil),
+            ("POST", "again", &things.reference),
+            ("DELETE", "e", &things.reference),
+        ] {
+            let line = format!("{method} {}/secrets", things.container);
+            let body = json!({"name": name, "secret_ref": reference});
+            assert_eq!(caller.json(&line, &body).status, 403, "{line} {body}");
+        }
+        let line = format!("DELETE {}", things.container);
+        assert_eq!(caller.call(&line).status, 403);
+    }
+    assert_eq!(cast.seen(&things), before);
 }
 
 // === ACLs ===
