@@ -33,6 +33,7 @@ mod route;
 mod schema;
 mod secrets;
 mod service;
+mod transport_keys;
 mod user_metadata;
 mod versions;
 mod webob;

@@ -37,6 +37,10 @@ pub(crate) enum Operation {
     ContainerAclDeletion,
     Quotas,
     ProjectQuotas,
+    TransportKeysRetrieval,
+    TransportKeyCreation,
+    TransportKeyRetrieval,
+    TransportKeyDeletion,
     /// What no other name fits: looking up what a request names.
     Request,
 }
@@ -79,6 +83,10 @@ impl Operation {
             Self::ContainerAclDeletion => "ContainerACL(s) deletion",
             Self::Quotas => "Quotas",
             Self::ProjectQuotas => "Project Quotas",
+            Self::TransportKeysRetrieval => "Transport Key(s) retrieval",
+            Self::TransportKeyCreation => "Transport Key Creation",
+            Self::TransportKeyRetrieval => "Transport Key retrieval",
+            Self::TransportKeyDeletion => "Transport Key deletion",
             Self::Request => "Request",
         }
     }

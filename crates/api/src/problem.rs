@@ -240,7 +240,7 @@ const fn missing_text(missing: Missing) -> &'static str {
         Missing::Secret => "Secret not found.",
         Missing::Container => "Secrets container not found.",
         Missing::Order => "Order not found.",
-        Missing::TransportKey => "Transport Key not found.",
+        Missing::TransportKey => "Not Found. Transport Key not found.",
         Missing::ProjectQuotas => "Project quotas not found.",
         Missing::Payload => "Not Found. Sorry but your secret has no payload.",
         Missing::Metadatum => "Secret metadata not found.",

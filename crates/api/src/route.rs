@@ -47,6 +47,8 @@ pub(crate) enum Resource<'a> {
     ProjectQuotas,
     /// The quotas of one project.
     ProjectQuota(Cow<'a, str>),
+    TransportKeys,
+    TransportKey(Cow<'a, str>),
     /// Something below a secret that is not there.
     BelowSecret(Cow<'a, str>),
     Containers,
@@ -139,6 +141,11 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         }
         ["project-quotas", _] => Resource::ProjectQuota(without_json_extension(segment(1))),
         ["project-quotas", _, "index"] => Resource::ProjectQuota(segment(1)),
+        ["transport_keys" | "transport_keys.json"] | ["transport_keys", "index"] => {
+            Resource::TransportKeys
+        }
+        ["transport_keys", _] => Resource::TransportKey(without_json_extension(segment(1))),
+        ["transport_keys", _, "index"] => Resource::TransportKey(segment(1)),
         [first, ..] => Resource::Nothing {
             reserved: first.starts_with("on_"),
         },

@@ -19,6 +19,7 @@ pub(crate) enum Schema {
     ContainerSecret,
     Consumer,
     ProjectQuota,
+    TransportKey,
 }
 
 impl Schema {
@@ -33,6 +34,7 @@ impl Schema {
             Self::ContainerSecret => "ContainerSecret",
             Self::Consumer => "Consumer",
             Self::ProjectQuota => "Project Quota",
+            Self::TransportKey => "Transport Key",
         }
     }
 
@@ -80,7 +82,7 @@ impl<'a> Fields<'a> {
         self.entries.is_empty()
     }
 
-    fn violation(&self, key: &str, reason: impl fmt::Display) -> Problem {
+    pub(crate) fn violation(&self, key: &str, reason: impl fmt::Display) -> Problem {
         self.schema.violation(self.property.or(Some(key)), reason)
     }
 

@@ -11,6 +11,7 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
+use create::Transport;
 pub(crate) use view::{ConsumerJson, SecretJson, shown};
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     query::{decode_plus, parse_bool, parse_int, parse_sort, parse_time_bounds},
     request::{During as _, Request, empty, json, with_location},
     service::wrong_method,
+    transport_keys,
 };
 
 // === the collection ===
@@ -45,6 +47,7 @@ async fn create(mut request: Request<'_>) -> Result<Response<Bytes>, Problem> {
     request.require_json_type()?;
     let body = request.read_json().await?;
     let new = create::read(&body, request.secret_bytes_max(), request.now)?;
+    refuse_transport(&request, Transport::of(&body)?).await?;
     let id = request
         .app
         .secrets
@@ -59,6 +62,26 @@ async fn create(mut request: Request<'_>) -> Result<Response<Bytes>, Problem> {
         },
     )?;
     Ok(with_location(response, &secret_ref))
+}
+
+/// No store of this server has transport keys. A project that may not create
+/// at all is told that first.
+async fn refuse_transport(request: &Request<'_>, transport: Transport<'_>) -> Result<(), Problem> {
+    const OPERATION: Operation = Operation::SecretCreation;
+    if matches!(transport, Transport::Nothing) {
+        return Ok(());
+    }
+    let quotas = &request.app.quotas;
+    let admitted = quotas.admits_secret(&request.actor).await;
+    admitted.during(OPERATION)?;
+    Err(match transport {
+        Transport::Wrapped(id) => transport_keys::unusable(request, id, OPERATION).await,
+        Transport::Nothing | Transport::Needed => Problem::issue(
+            StatusCode::BAD_REQUEST,
+            OPERATION,
+            "Secret store supported plugin not found.",
+        ),
+    })
 }
 
 async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
@@ -352,7 +375,7 @@ async fn payload(
         .fetch_payload(&request.actor, id)
         .await
         .during(operation)?;
-    refuse_transport_keys(request, operation)?;
+    refuse_transport_keys(request, operation).await?;
     let FetchedPayload {
         bytes,
         content_type,
@@ -377,8 +400,8 @@ async fn payload(
     Ok(response)
 }
 
-/// There are no transport keys, so nothing can be wrapped with one.
-fn refuse_transport_keys(request: &Request<'_>, operation: Operation) -> Result<(), Problem> {
+/// Nothing here wraps payloads with transport keys.
+async fn refuse_transport_keys(request: &Request<'_>, operation: Operation) -> Result<(), Problem> {
     if request.query.get("trans_wrapped_session_key")?.is_none() {
         return Ok(());
     }
@@ -386,10 +409,6 @@ fn refuse_transport_keys(request: &Request<'_>, operation: Operation) -> Result<
         None => Problem::bad_request(
             "Transport key wrapped session key has been provided to wrap secrets for retrieval, but the transport key id has not been provided.",
         ),
-        Some(_) => Problem::issue(
-            StatusCode::BAD_REQUEST,
-            operation,
-            "Provided transport key was not found.",
-        ),
+        Some(id) => transport_keys::unusable(request, id, operation).await,
     })
 }

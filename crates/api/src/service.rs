@@ -28,7 +28,7 @@ use crate::{
     quotas,
     request::{Peer, Request, empty},
     route::{Form, Resource, Route},
-    secrets, user_metadata, versions, webob,
+    secrets, transport_keys, user_metadata, versions, webob,
 };
 
 /// Bytes of an unread body that are dropped to keep a connection, at least.
@@ -246,6 +246,8 @@ async fn dispatch(
         Resource::Quotas => quotas::on_quotas(request, method).await,
         Resource::ProjectQuotas => quotas::on_collection(request, method).await,
         Resource::ProjectQuota(project) => quotas::on_project(request, method, &project).await,
+        Resource::TransportKeys => transport_keys::on_collection(request, method).await,
+        Resource::TransportKey(id) => transport_keys::on_key(request, method, &id).await,
         Resource::BelowSecret(id) => {
             entity::find::<SecretId>(&request, &id).await?;
             Err(Problem::not_found())

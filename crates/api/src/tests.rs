@@ -5,6 +5,7 @@ mod access;
 mod containers;
 mod quotas;
 mod tenant;
+mod transport_keys;
 
 use std::sync::Arc;
 

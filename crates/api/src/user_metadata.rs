@@ -135,6 +135,31 @@ pub(crate) async fn on_key(
                 },
             )
         }
+        // Barbican has no such call, though its own client makes it. Without
+        // JSON it is refused as there.
+        Method::POST if request.require_json_type().is_ok() => {
+            const OPERATION: Operation = Operation::MetadatumCreation;
+            require_known_type(&request, id).await?;
+            let body = authorized_json(&mut request, id, Action::SecretMetaPost, OPERATION).await?;
+            let (key, value) = read_one(&body)?;
+            let new = (key.clone(), value.clone());
+            let set = request
+                .app
+                .user_metadata
+                .set(&request.actor, id, in_path, new)
+                .await;
+            let status = if set.during(OPERATION)? {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
+            let shown = Metadatum {
+                key: key.as_str(),
+                value: &value,
+            };
+            let location = format!("{}/metadata/{}", request.secret_ref(id), key.as_str());
+            Ok(with_location(json(status, &shown)?, &location))
+        }
         Method::DELETE => {
             require_json_accepted(&request, id).await?;
             let removed = request

@@ -22,6 +22,7 @@ mod policy;
 mod quotas;
 mod sealing;
 mod secrets;
+mod transport_keys;
 mod user_metadata;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
 pub use sealing::Startup;
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
+pub use transport_keys::TransportKeys;
 pub use user_metadata::UserMetadataUseCases;
 
 /// All use cases.
@@ -59,6 +61,8 @@ pub struct App {
     pub acls: Acls,
     /// Quotas.
     pub quotas: QuotaUseCases,
+    /// Transport keys.
+    pub transport_keys: TransportKeys,
     /// Explaining decisions.
     pub access: Access,
 }
@@ -76,6 +80,7 @@ impl App {
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
             acls: Acls::new(Arc::clone(&core)),
             quotas: QuotaUseCases::new(Arc::clone(&core)),
+            transport_keys: TransportKeys::new(Arc::clone(&core)),
             access: Access::new(core),
         }
     }

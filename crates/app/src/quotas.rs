@@ -106,6 +106,22 @@ impl QuotaUseCases {
             .await
     }
 
+    /// Checks that the caller's project may have one more secret now. Says
+    /// nothing of later: what adds one checks again.
+    ///
+    /// # Errors
+    /// [`Error::QuotaReached`]; else as storage fails.
+    pub async fn admits_secret(&self, actor: &Actor) -> Result<(), Error> {
+        let (project, defaults) = (actor.project.clone(), self.core.quotas);
+        let now = self.core.clock.now();
+        self.core
+            .repository
+            .read_with(Reading::Point, move |tx| {
+                admit(tx, &defaults, &project, Counted::Secrets, now)
+            })
+            .await
+    }
+
     fn authorize(&self, actor: &Actor, action: Action) -> Result<(), Error> {
         Ok(self.core.policy.check(actor, action, &Target::Project)?)
     }

@@ -123,6 +123,32 @@ impl UserMetadataUseCases {
             .await
     }
 
+    /// Sets the value of a key, whether or not it is there. `new` repeats the
+    /// key. Returns whether the key is new.
+    ///
+    /// # Errors
+    /// [`Missing::Secret`], [`Error::Denied`],
+    /// [`Conflict::MetadatumKeyDiffers`] in this order; else as storage fails.
+    pub async fn set(
+        &self,
+        actor: &Arc<Actor>,
+        secret: SecretId,
+        key: MetadataKey,
+        new: (MetadataKey, String),
+    ) -> Result<bool, Error> {
+        let (new_key, value) = new;
+        self.core
+            .write(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
+                if new_key != key {
+                    return Err(Error::Conflict(Conflict::MetadatumKeyDiffers));
+                }
+                let is_new = tx.user_metadatum(secret, &key)?.is_none();
+                tx.put_user_metadatum(secret, &key, &value)?;
+                Ok(is_new)
+            })
+            .await
+    }
+
     /// Removes a key; no error where it is not there.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use crate::{
     base64::decode_lenient,
     json::Json,
     media::ParseContentType as _,
-    operation::Operation,
     problem::Problem,
     schema::{Fields, Schema},
 };
@@ -33,8 +32,8 @@ pub(crate) fn read(
     let secret_type = read_secret_type(fields)?;
     let content_type = fields.label_or_null("payload_content_type")?;
     let encoding = fields.word("payload_content_encoding", &["base64"])?;
-    let transport_key_needed = fields.word("transport_key_needed", &["true", "false"])?;
-    let transport_key_id = fields.text("transport_key_id")?;
+    fields.word("transport_key_needed", &["true", "false"])?;
+    fields.text("transport_key_id")?;
     let expiration = read_expiration(
         expiration_text.as_ref().map_or("", |text| text.as_str()),
         now,
@@ -42,18 +41,16 @@ pub(crate) fn read(
     let payload = match payload {
         Some(_) => {
             let content_type = content_type.as_ref().map(|label| label.as_str());
-            let payload = read_payload(fields, content_type, encoding, payload_bytes_max)?;
-            if transport_key_id.is_some() {
-                return Err(issue("Provided transport key was not found."));
-            }
-            Some(payload)
+            Some(read_payload(
+                fields,
+                content_type,
+                encoding,
+                payload_bytes_max,
+            )?)
         }
         None if fields.get("payload_content_type").is_some() => {
             let reason = "payload must be provided when payload_content_type is specified";
             return Err(SCHEMA.violation(Some("payload"), reason));
-        }
-        None if transport_key_needed == Some("true") => {
-            return Err(issue("Secret store supported plugin not found."));
         }
         None => None,
     };
@@ -68,8 +65,25 @@ pub(crate) fn read(
     })
 }
 
-fn issue(text: &str) -> Problem {
-    Problem::issue(StatusCode::BAD_REQUEST, Operation::SecretCreation, text)
+/// What a body that [`read`] took asks of transport keys.
+pub(crate) enum Transport<'a> {
+    Nothing,
+    /// The payload is wrapped with the key of this id.
+    Wrapped(&'a str),
+    /// A key to wrap the payload with, which comes later.
+    Needed,
+}
+
+impl<'a> Transport<'a> {
+    pub(crate) fn of(body: &'a Json) -> Result<Self, Problem> {
+        let fields = SCHEMA.object(body)?;
+        let needed = fields.text("transport_key_needed")? == Some("true");
+        Ok(match fields.text("transport_key_id")? {
+            Some(id) if fields.get("payload").is_some() => Self::Wrapped(id),
+            _ if needed && fields.get("payload").is_none() => Self::Needed,
+            _ => Self::Nothing,
+        })
+    }
 }
 
 fn read_bit_length(fields: Fields<'_>) -> Result<Option<BitLength>, Problem> {

@@ -90,6 +90,12 @@ const CALLS: &[Call] = &[
         [401, 403, 200, 200, 403, 403],
     ),
     call(
+        "POST",
+        "metadata/k",
+        Body::Json(|| json!({"key": "k", "value": "y"})),
+        [401, 403, 200, 200, 403, 403],
+    ),
+    call(
         "DELETE",
         "metadata/k",
         Body::None,
@@ -224,6 +230,31 @@ const CALLS: &[Call] = &[
         "{container}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
         Body::None,
         [401, 403, 404, 404, 403, 404],
+    ),
+    call(
+        "GET",
+        "/v1/transport_keys",
+        Body::None,
+        [401, 200, 200, 200, 200, 200],
+    ),
+    call(
+        "POST",
+        "/v1/transport_keys",
+        Body::Json(|| json!({"plugin_name": "p", "transport_key": "k"})),
+        [401, 403, 403, 201, 403, 201],
+    ),
+    // The one that is not there: ids are chosen by the server.
+    call(
+        "GET",
+        "/v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "DELETE",
+        "/v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
+        Body::None,
+        [401, 403, 403, 404, 403, 404],
     ),
     call(
         "GET",
@@ -381,7 +412,8 @@ fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
     let of_container = ["", "/acl", "/consumers"]
         .map(|below| shown(&rig.get("member", &format!("{container}{below}"))));
     let lists = ["/v1/secrets", "/v1/containers"].map(|path| shown(&rig.get("stranger", path)));
-    let quotas = [shown(&rig.get("admin", "/v1/project-quotas"))];
+    let quotas =
+        ["/v1/project-quotas", "/v1/transport_keys"].map(|path| shown(&rig.get("admin", path)));
     [&of_secret[..], &of_container, &lists, &quotas].concat()
 }
 
@@ -416,6 +448,8 @@ fn the_table_is_complete() {
         Resource::Quotas,
         Resource::ProjectQuotas,
         Resource::ProjectQuota(x()),
+        Resource::TransportKeys,
+        Resource::TransportKey(x()),
         Resource::BelowSecret(x()),
         Resource::Containers,
         Resource::Container(x()),
@@ -436,12 +470,12 @@ fn the_table_is_complete() {
             | Resource::ContainerConsumer(..)
             | Resource::BelowContainer(_)
             | Resource::Nothing { .. } => &["GET"],
-            Resource::Secrets | Resource::Containers => &["GET", "POST"],
+            Resource::Secrets | Resource::Containers | Resource::TransportKeys => &["GET", "POST"],
             Resource::Container(_) => &["GET", "DELETE"],
             Resource::ContainerSecrets(_) => &["POST", "DELETE"],
-            Resource::Secret(_) | Resource::Metadatum(..) | Resource::ProjectQuota(_) => {
-                &["GET", "PUT", "DELETE"]
-            }
+            Resource::Secret(_) | Resource::ProjectQuota(_) => &["GET", "PUT", "DELETE"],
+            Resource::Metadatum(..) => &["GET", "PUT", "POST", "DELETE"],
+            Resource::TransportKey(_) => &["GET", "DELETE"],
             Resource::Metadata(_) => &["GET", "PUT", "POST"],
             Resource::Acl(_) | Resource::ContainerAcl(_) => &["GET", "PUT", "PATCH", "DELETE"],
             Resource::Consumers(_) | Resource::ContainerConsumers(_) => &["GET", "POST", "DELETE"],
