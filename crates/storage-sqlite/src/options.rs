@@ -1,6 +1,6 @@
 //! What a repository is opened with.
 
-use std::{fmt, path::PathBuf, sync::Arc, thread};
+use std::{fmt, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use donjon_domain::ports::Clock;
 
@@ -10,8 +10,12 @@ pub struct OpenOptions {
     /// The database file. Its folder has to exist; beside it lie `-wal` and
     /// `-shm` while it is open.
     pub path: PathBuf,
-    /// Tells which secrets have expired, for the sweep alone.
+    /// Tells what has expired, for the sweep and the clean-up alone.
     pub clock: Arc<dyn Clock>,
+    /// How long a secret stays in the file after it expired, and a token after
+    /// it did; then it is removed with all that hangs on it. In whole seconds;
+    /// `None` keeps all for ever.
+    pub expired_kept: Option<Duration>,
     /// How many writes may wait; one more is refused as overload. At least 1.
     pub queue_jobs_max: usize,
     /// How many writes share one commit. At least 1.
@@ -41,10 +45,14 @@ pub struct Ballast {
     pub bytes: u64,
 }
 
+/// As long as Barbican's own clean-up keeps it by default: 90 days.
+const EXPIRED_KEPT: Duration = Duration::from_secs(90 * 86_400);
+
 impl OpenOptions {
     /// The defaults: 1,024 waiting writes in batches of 64, a point reader per
-    /// processor (2 to 8), 2 scan readers with 64 waiting scans, and 16 MiB of
-    /// ballast in the file `ballast` beside the database.
+    /// processor (2 to 8), 2 scan readers with 64 waiting scans, 16 MiB of
+    /// ballast in the file `ballast` beside the database, and 90 days until what
+    /// expired is removed.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let path = path.into();
@@ -56,6 +64,7 @@ impl OpenOptions {
             },
             path,
             clock,
+            expired_kept: Some(EXPIRED_KEPT),
             queue_jobs_max: 1_024,
             batch_jobs_max: 64,
             point_readers: processors.clamp(2, 8),
@@ -70,6 +79,7 @@ impl fmt::Debug for OpenOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenOptions")
             .field("path", &self.path)
+            .field("expired_kept", &self.expired_kept)
             .field("queue_jobs_max", &self.queue_jobs_max)
             .field("batch_jobs_max", &self.batch_jobs_max)
             .field("point_readers", &self.point_readers)

@@ -99,9 +99,8 @@ impl SqliteRepository {
         let writer = Writer::new(
             connection,
             inbox,
-            options.batch_jobs_max,
+            &options,
             reserve,
-            options.clock,
             Arc::clone(&shared),
             Arc::clone(&readers),
         )?;

@@ -24,7 +24,7 @@ pub(crate) enum Role {
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prepared statements that a connection keeps; all that are used often fit.
-const STATEMENTS_KEPT: usize = 64;
+const STATEMENTS_KEPT: usize = 128;
 
 type Pragma = (&'static str, Wanted);
 

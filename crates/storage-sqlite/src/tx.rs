@@ -31,7 +31,12 @@ use crate::{
 
 pub(crate) use projects::ProjectNames;
 #[cfg(test)]
-pub(crate) use {orders::PENDING, projects::count_of, seek::list_queries};
+pub(crate) use {
+    housekeeping::{LONG_EXPIRED, LONG_EXPIRED_TOKENS},
+    orders::PENDING,
+    projects::count_of,
+    seek::list_queries,
+};
 
 /// A transaction that reads a snapshot.
 pub(crate) type ReadTransaction<'c> = Tx<'c, Snapshot<'c>>;

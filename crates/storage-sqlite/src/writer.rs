@@ -3,10 +3,11 @@
 //!
 //! Jobs that wait are run as one batch: one transaction, a savepoint for each
 //! job that writes, one commit, then all answers. In between, checkpoints and
-//! the sweep of expired secrets. A failed write or sync ends all of it.
+//! the sweep of expired secrets and the clean-up. A failed write or sync ends all of it.
 
 mod batch;
 mod checkpoint;
+mod clean_up;
 mod reserve;
 mod sweep;
 
@@ -18,14 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use donjon_domain::ports::{Clock, Health, RepositoryError, RepositoryErrorKind, TxError};
+use donjon_domain::ports::{Health, RepositoryError, RepositoryErrorKind, TxError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use self::{checkpoint::Log, sweep::Sweep};
+use self::{checkpoint::Log, clean_up::CleanUp, sweep::Sweep};
 pub(crate) use self::{checkpoint::truncate, reserve::Reserve};
 use crate::{
-    OpenError,
+    OpenError, OpenOptions,
     pending::Pending,
     readers::Readers,
     shared::{Shared, StopCause},
@@ -50,6 +51,7 @@ pub(crate) struct Writer {
     pending: Pending,
     log: Log,
     sweep: Sweep,
+    clean_up: CleanUp,
     reserve: Reserve,
     /// When the room on a full disk is looked at again.
     next_look_at_room: Instant,
@@ -67,9 +69,8 @@ impl Writer {
     pub(crate) fn new(
         mut connection: Connection,
         inbox: Receiver<Queued>,
-        batch_jobs_max: usize,
+        options: &OpenOptions,
         reserve: Reserve,
-        clock: Arc<dyn Clock>,
         shared: Arc<Shared>,
         readers: Arc<Readers>,
     ) -> Result<Self, OpenError> {
@@ -78,9 +79,10 @@ impl Writer {
             log: Log::watch(&mut connection)?,
             connection,
             inbox,
-            batch_jobs_max: batch_jobs_max.max(1),
+            batch_jobs_max: options.batch_jobs_max.max(1),
             pending: Pending::default(),
-            sweep: Sweep::new(clock, now),
+            sweep: Sweep::new(Arc::clone(&options.clock), now),
+            clean_up: CleanUp::new(Arc::clone(&options.clock), options.expired_kept, now),
             reserve,
             next_look_at_room: now,
             shared,
@@ -114,12 +116,9 @@ impl Writer {
             return Duration::from_secs(3_600);
         }
         let busy = !self.log.is_empty() || self.shared.health() == Health::Full;
-        let until_sweep = self.sweep.due().saturating_duration_since(ticks::now());
-        if busy {
-            IDLE.min(until_sweep)
-        } else {
-            until_sweep
-        }
+        let due = self.sweep.due().min(self.clean_up.due());
+        let until_due = due.saturating_duration_since(ticks::now());
+        if busy { IDLE.min(until_due) } else { until_due }
     }
 
     fn run_jobs(&mut self, first: Queued) {
@@ -156,6 +155,8 @@ impl Writer {
             }
         } else if self.sweep.due() <= now {
             self.sweep_some(now);
+        } else if self.clean_up.due() <= now {
+            self.clean_up_some(now);
         }
     }
 

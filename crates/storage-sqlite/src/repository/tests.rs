@@ -1,6 +1,7 @@
 //! Counts: right after whatever happened, and worth what they cost. And rows
 //! that nobody wrote.
 
+mod clean_up;
 mod corrupt;
 mod model;
 mod quotas;
@@ -67,6 +68,18 @@ impl Fixture {
             .repository()
             .submit_with(move |tx| tx.sweep(horizon, limit));
         block_on(swept).unwrap()
+    }
+
+    fn clean_up(&self, horizon: Timestamp, rows: usize) -> usize {
+        let removed = self
+            .repository()
+            .submit_with(move |tx| tx.clean_up(horizon, rows));
+        block_on(removed).unwrap()
+    }
+
+    /// What one column of one row holds, past the repository.
+    fn column(&self, sql: &str) -> i64 {
+        self.raw().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     fn assert_sound(&self) {

@@ -1,9 +1,9 @@
 //! What the writer does to rows on its own account.
 
-use donjon_domain::{Timestamp, ports::RepositoryError};
-use rusqlite::{Connection, params};
+use donjon_domain::{StoredConsumer, Timestamp, ports::RepositoryError};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::WriteTransaction;
+use super::{WriteTransaction, consumers};
 use crate::{
     failure::Failure,
     place::{Kind, Place},
@@ -18,6 +18,28 @@ const BRING_BACK: &str = "UPDATE secrets SET counted = 1 WHERE place IN ( \
      SELECT place FROM secrets INDEXED BY secrets_swept \
      WHERE counted = 0 AND expiration > ?1 \
      ORDER BY expiration DESC LIMIT ?2) RETURNING place";
+
+/// A secret that was swept and expired long ago: the one that did so first.
+pub(crate) const LONG_EXPIRED: &str = "SELECT place FROM secrets INDEXED BY secrets_swept \
+     WHERE counted = 0 AND expiration <= ?1 ORDER BY expiration LIMIT 1";
+
+pub(crate) const LONG_EXPIRED_TOKENS: &str = "DELETE FROM tokens WHERE id IN ( \
+     SELECT id FROM tokens INDEXED BY tokens_expiring \
+     WHERE expires IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2)";
+
+const SOME_CONSUMERS: &str = "DELETE FROM secret_consumers WHERE place = ?1 AND number IN ( \
+     SELECT number FROM secret_consumers WHERE place = ?1 ORDER BY number LIMIT ?2) \
+     RETURNING project";
+
+/// What else hangs on a secret and may be many: place, limit.
+const SOME_DEPENDENTS: [&str; 3] = [
+    "DELETE FROM container_entries WHERE number IN ( \
+     SELECT number FROM container_entries WHERE secret = ?1 LIMIT ?2)",
+    "DELETE FROM user_metadata WHERE place = ?1 AND key IN ( \
+     SELECT key FROM user_metadata WHERE place = ?1 ORDER BY key LIMIT ?2)",
+    "DELETE FROM acl_users WHERE place = ?1 AND user IN ( \
+     SELECT user FROM acl_users WHERE place = ?1 ORDER BY user LIMIT ?2)",
+];
 
 impl WriteTransaction<'_> {
     /// Takes at most `limit` secrets that expired up to `horizon` out of the
@@ -41,6 +63,45 @@ impl WriteTransaction<'_> {
                 note_latest_swept(tx.connection)?;
             }
             Ok(places.len())
+        })
+    }
+
+    /// Removes at most `rows` rows of what expired up to `horizon`: tokens, and
+    /// secrets that were swept before, each after all that hangs on it. Says how
+    /// many went; where fewer did than might have, nothing is left to remove.
+    pub(crate) fn clean_up(
+        &mut self,
+        horizon: Timestamp,
+        rows: usize,
+    ) -> Result<usize, RepositoryError> {
+        self.write(|tx| {
+            let mut left = rows;
+            left -= remove(
+                tx.connection,
+                LONG_EXPIRED_TOKENS,
+                horizon.as_micros(),
+                left,
+            )?;
+            while left > 0
+                && let Some(place) = long_expired(tx.connection, horizon)?
+            {
+                left -= remove_dependents(tx, place, left)?;
+                if left > 0 {
+                    // Its ACL goes with it, which has no users any more.
+                    let gone = tx
+                        .connection
+                        .prepare_cached("DELETE FROM secrets WHERE place = ?1")?
+                        .execute([place])?;
+                    if gone == 0 {
+                        return Err(Failure::BadRow("an index names a row that is not there"));
+                    }
+                    left -= gone;
+                }
+            }
+            if left < rows {
+                tx.mode.pending.note_deletion();
+            }
+            Ok(rows - left)
         })
     }
 
@@ -73,16 +134,59 @@ impl WriteTransaction<'_> {
     }
 }
 
+fn long_expired(connection: &Connection, horizon: Timestamp) -> Result<Option<Place>, Failure> {
+    let place = connection
+        .prepare_cached(LONG_EXPIRED)?
+        .query_row([horizon.as_micros()], |row| row.get(0))
+        .optional()?;
+    Ok(place)
+}
+
+/// Removes at most `rows` rows that hang on a secret.
+fn remove_dependents(
+    tx: &mut WriteTransaction<'_>,
+    place: Place,
+    rows: usize,
+) -> Result<usize, Failure> {
+    let projects = tx
+        .connection
+        .prepare_cached(SOME_CONSUMERS)?
+        .query_map(params![place, limit(rows)], |row| row.get(0))?
+        .collect::<Result<Vec<String>, _>>()?;
+    for project in &projects {
+        consumers::count::<StoredConsumer>(tx, project, -1)?;
+    }
+    let mut left = rows - projects.len();
+    for sql in SOME_DEPENDENTS {
+        left -= remove(tx.connection, sql, place, left)?;
+    }
+    Ok(rows - left)
+}
+
+fn remove(
+    connection: &Connection,
+    sql: &str,
+    key: impl ToSql,
+    rows: usize,
+) -> Result<usize, Failure> {
+    Ok(connection
+        .prepare_cached(sql)?
+        .execute(params![key, limit(rows)])?)
+}
+
+fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
 fn update(
     connection: &Connection,
     sql: &str,
     horizon: Timestamp,
-    limit: usize,
+    rows: usize,
 ) -> Result<Vec<Place>, Failure> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let places = statement
-        .query_map(params![horizon.as_micros(), limit], |row| row.get(0))?
+        .query_map(params![horizon.as_micros(), limit(rows)], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     Ok(places)
 }

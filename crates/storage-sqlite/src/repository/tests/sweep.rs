@@ -17,12 +17,8 @@ fn expiring() -> Fixture {
     fixture
 }
 
-fn column(fixture: &Fixture, sql: &str) -> i64 {
-    fixture.raw().query_row(sql, [], |row| row.get(0)).unwrap()
-}
-
 fn counted(fixture: &Fixture) -> i64 {
-    column(fixture, "SELECT live FROM projects WHERE name = 'project'")
+    fixture.column("SELECT live FROM projects WHERE name = 'project'")
 }
 
 fn total(fixture: &Fixture, seconds: i64) -> u64 {
@@ -85,7 +81,7 @@ fn a_clock_that_goes_back_brings_secrets_back() {
     assert_eq!(fixture.sweep(at(3), 4), 2);
     assert_eq!(counted(&fixture), 7);
     fixture.assert_sound();
-    let until = column(&fixture, "SELECT swept_until FROM state");
+    let until = fixture.column("SELECT swept_until FROM state");
     assert_eq!(until, at(3).as_micros());
     assert_eq!(fixture.sweep(at(3), 4), 0);
 }
@@ -93,7 +89,7 @@ fn a_clock_that_goes_back_brings_secrets_back() {
 #[test]
 fn a_sweep_of_nothing_commits_nothing() {
     let fixture = expiring();
-    let before = column(&fixture, "SELECT commit_seq FROM state");
+    let before = fixture.column("SELECT commit_seq FROM state");
     assert_eq!(fixture.sweep(at(0), 256), 0);
-    assert_eq!(column(&fixture, "SELECT commit_seq FROM state"), before);
+    assert_eq!(fixture.column("SELECT commit_seq FROM state"), before);
 }
