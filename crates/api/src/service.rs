@@ -171,7 +171,10 @@ impl Api {
             Form::Today => None,
             Form::Tenant(tenant) => Some(tenant.as_ref()),
         };
-        let credential = credential(&head.headers, tenant);
+        let Ok(credential) = credential(&head.headers, tenant) else {
+            let why = "A header that names the caller is not printable ASCII.";
+            return webob::error(&head.headers, StatusCode::BAD_REQUEST, why);
+        };
         let actor = match self.parts.authenticator.authenticate(credential).await {
             Ok(actor) => Arc::new(actor),
             Err(error) => return unauthenticated(&head.headers, error.kind(), &base),
@@ -274,22 +277,29 @@ async fn dispatch(
     }
 }
 
+/// A header that says who is asking holds something else than printable ASCII.
+struct UnreadableIdentity;
+
 /// Collects what a request says about its sender; of the names of a header the
-/// newest that is there counts.
-fn credential<'a>(headers: &'a HeaderMap, tenant: Option<&'a str>) -> Credential<'a> {
+/// newest that is there counts. One that cannot be read is refused: to take it
+/// as missing would give the caller what callers without it get.
+fn credential<'a>(
+    headers: &'a HeaderMap,
+    tenant: Option<&'a str>,
+) -> Result<Credential<'a>, UnreadableIdentity> {
     let first = |names: &[&str]| {
-        names
-            .iter()
-            .find_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()))
+        let value = names.iter().find_map(|name| headers.get(*name));
+        let text = value.map(|value| value.to_str().map_err(|_source| UnreadableIdentity));
+        text.transpose()
     };
-    Credential {
-        token: first(&["x-auth-token"]),
-        project: first(&["x-project-id", "x-tenant-id", "x-tenant"]),
-        user: first(&["x-user-id", "x-user"]),
-        roles: first(&["x-roles", "x-role"]),
-        domain: first(&["x-domain-id"]),
+    Ok(Credential {
+        token: first(&["x-auth-token"])?,
+        project: first(&["x-project-id", "x-tenant-id", "x-tenant"])?,
+        user: first(&["x-user-id", "x-user"])?,
+        roles: first(&["x-roles", "x-role"])?,
+        domain: first(&["x-domain-id"])?,
         tenant,
-    }
+    })
 }
 
 /// The answer to a request without a caller. Clients of three kinds read it,

@@ -534,3 +534,27 @@ fn methods_that_are_not_there() {
         assert_eq!(rig.send("member", &unknown, &[], b"").status(), 404);
     }
 }
+
+/// Taken as missing, such a header would give what callers without it get.
+#[test]
+fn an_identity_that_cannot_be_read_is_refused() {
+    let rig = Rig::new();
+    for name in [
+        "x-auth-token",
+        "x-project-id",
+        "x-tenant",
+        "x-user-id",
+        "x-roles",
+        "x-role",
+        "x-domain-id",
+    ] {
+        let token = if name == "x-auth-token" { "" } else { "member" };
+        let response = rig.send(token, "GET /v1/secrets", &[(name, "geprüft")], b"");
+        assert_eq!(
+            response.status(),
+            StatusCode::BAD_REQUEST,
+            "{name}: {}",
+            shown(&response)
+        );
+    }
+}
