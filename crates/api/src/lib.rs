@@ -31,6 +31,7 @@ mod quotas;
 mod request;
 mod route;
 mod schema;
+mod secret_stores;
 mod secrets;
 mod service;
 mod transport_keys;

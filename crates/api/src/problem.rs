@@ -241,6 +241,11 @@ const fn missing_text(missing: Missing) -> &'static str {
         Missing::Container => "Secrets container not found.",
         Missing::Order => "Order not found.",
         Missing::TransportKey => "Not Found. Transport Key not found.",
+        Missing::MultipleStores => {
+            "Not Found. Multiple backends support is not enabled in service configuration."
+        }
+        Missing::SecretStore => "Not Found. Secret store not found.",
+        Missing::PreferredStore => "Not Found. No preferred secret store defined for this project.",
         Missing::ProjectQuotas => "Project quotas not found.",
         Missing::Payload => "Not Found. Sorry but your secret has no payload.",
         Missing::Metadatum => "Secret metadata not found.",

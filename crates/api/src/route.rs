@@ -47,6 +47,14 @@ pub(crate) enum Resource<'a> {
     ProjectQuotas,
     /// The quotas of one project.
     ProjectQuota(Cow<'a, str>),
+    SecretStores,
+    GlobalDefaultStore,
+    PreferredStore,
+    SecretStore(Cow<'a, str>),
+    /// Whether the project prefers this store.
+    StorePreference(Cow<'a, str>),
+    /// Something below a secret store that is not there.
+    BelowSecretStore(Cow<'a, str>),
     TransportKeys,
     TransportKey(Cow<'a, str>),
     /// Something below a secret that is not there.
@@ -141,6 +149,18 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         }
         ["project-quotas", _] => Resource::ProjectQuota(without_json_extension(segment(1))),
         ["project-quotas", _, "index"] => Resource::ProjectQuota(segment(1)),
+        ["secret-stores" | "secret-stores.json"] | ["secret-stores", "index"] => {
+            Resource::SecretStores
+        }
+        ["secret-stores", "global-default"] => Resource::GlobalDefaultStore,
+        ["secret-stores", "preferred"] => Resource::PreferredStore,
+        ["secret-stores", "global-default" | "preferred", ..] => {
+            Resource::Nothing { reserved: false }
+        }
+        ["secret-stores", _] => Resource::SecretStore(without_json_extension(segment(1))),
+        ["secret-stores", _, "index"] => Resource::SecretStore(segment(1)),
+        ["secret-stores", _, "preferred"] => Resource::StorePreference(segment(1)),
+        ["secret-stores", ..] => Resource::BelowSecretStore(segment(1)),
         ["transport_keys" | "transport_keys.json"] | ["transport_keys", "index"] => {
             Resource::TransportKeys
         }

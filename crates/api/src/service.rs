@@ -28,7 +28,7 @@ use crate::{
     quotas,
     request::{Peer, Request, empty},
     route::{Form, Resource, Route},
-    secrets, transport_keys, user_metadata, versions, webob,
+    secret_stores, secrets, transport_keys, user_metadata, versions, webob,
 };
 
 /// Bytes of an unread body that are dropped to keep a connection, at least.
@@ -249,6 +249,12 @@ async fn dispatch(
         Resource::Quotas => quotas::on_quotas(request, method).await,
         Resource::ProjectQuotas => quotas::on_collection(request, method).await,
         Resource::ProjectQuota(project) => quotas::on_project(request, method, &project).await,
+        Resource::SecretStores => secret_stores::on_collection(&request, method),
+        Resource::GlobalDefaultStore => secret_stores::on_global_default(&request),
+        Resource::PreferredStore => secret_stores::on_preferred(request).await,
+        Resource::SecretStore(id) => secret_stores::on_store(&request, method, &id),
+        Resource::StorePreference(id) => secret_stores::on_preference(request, method, &id).await,
+        Resource::BelowSecretStore(id) => Err(secret_stores::below_store(&request, &id)),
         Resource::TransportKeys => transport_keys::on_collection(request, method).await,
         Resource::TransportKey(id) => transport_keys::on_key(request, method, &id).await,
         Resource::BelowSecret(id) => {

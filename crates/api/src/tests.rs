@@ -4,6 +4,7 @@
 mod access;
 mod containers;
 mod quotas;
+mod secret_stores;
 mod tenant;
 mod transport_keys;
 
@@ -61,16 +62,21 @@ impl Rig {
         Self::with(callers())
     }
 
+    /// One whose secret stores can be chosen from.
+    pub(crate) fn with_stores() -> Self {
+        Self::built(callers(), &[], true)
+    }
+
     fn with(authenticator: FakeAuthenticator) -> Self {
-        Self::configured(authenticator, &[])
+        Self::built(authenticator, &[], false)
     }
 
     /// With configured addresses.
     fn reached_by(host_href: &[&str]) -> Self {
-        Self::configured(callers(), host_href)
+        Self::built(callers(), host_href, false)
     }
 
-    fn configured(authenticator: FakeAuthenticator, host_href: &[&str]) -> Self {
+    fn built(authenticator: FakeAuthenticator, host_href: &[&str], multiple_stores: bool) -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -84,6 +90,10 @@ impl Rig {
             entropy: &*entropy,
         };
         block_on(startup.adopt_or_create()).unwrap();
+        let secret_stores = match multiple_stores {
+            true => vec![block_on(startup.secret_store()).unwrap()],
+            false => Vec::new(),
+        };
         let app = Arc::new(App::new(Ports {
             repository: repository.clone(),
             crypto,
@@ -91,6 +101,7 @@ impl Rig {
             entropy: entropy.clone(),
             policy: Policy::secure_rbac(),
             quotas: Quotas::UNLIMITED,
+            secret_stores,
         }));
         let health = {
             let repository = Arc::clone(&repository);

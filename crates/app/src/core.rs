@@ -8,7 +8,7 @@ use donjon_domain::{
     ports::{Clock, CryptoPlugin, Entropy, ReadTx, Reading, Repository, RepositoryExt, WriteTx},
 };
 
-use crate::{Action, Entity, Error, Policy, sealing::Sealing};
+use crate::{Action, ActiveStore, Entity, Error, Policy, sealing::Sealing};
 
 /// The adapters that the use cases work with.
 #[derive(Clone)]
@@ -25,6 +25,9 @@ pub struct Ports {
     pub policy: Policy,
     /// What projects without quotas of their own may have.
     pub quotas: Quotas,
+    /// Secret stores to choose from, one of them the global default; empty
+    /// where there is no choice.
+    pub secret_stores: Vec<ActiveStore>,
 }
 
 pub(crate) struct Core {
@@ -34,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) policy: Policy,
     /// What projects without quotas of their own may have.
     pub(crate) quotas: Quotas,
+    pub(crate) secret_stores: Vec<ActiveStore>,
     pub(crate) sealing: Sealing,
 }
 
@@ -46,6 +50,7 @@ impl Core {
             entropy,
             policy,
             quotas,
+            secret_stores,
         } = ports;
         let sealing = Sealing::new(
             Arc::clone(&repository),
@@ -59,6 +64,7 @@ impl Core {
             entropy,
             policy,
             quotas,
+            secret_stores,
             sealing,
         }
     }

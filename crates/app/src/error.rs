@@ -71,6 +71,12 @@ pub enum Missing {
     Order,
     /// The transport key.
     TransportKey,
+    /// Any choice of secret stores: there is one, and nothing to prefer.
+    MultipleStores,
+    /// The secret store.
+    SecretStore,
+    /// A secret store that the project prefers.
+    PreferredStore,
     /// The quotas of a project.
     ProjectQuotas,
     /// The payload of a secret.

@@ -21,6 +21,7 @@ mod error;
 mod policy;
 mod quotas;
 mod sealing;
+mod secret_stores;
 mod secrets;
 mod transport_keys;
 mod user_metadata;
@@ -40,6 +41,7 @@ pub use error::{Conflict, Error, Missing};
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
 pub use sealing::Startup;
+pub use secret_stores::{ActiveStore, SecretStores};
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
 pub use transport_keys::TransportKeys;
 pub use user_metadata::UserMetadataUseCases;
@@ -61,6 +63,8 @@ pub struct App {
     pub acls: Acls,
     /// Quotas.
     pub quotas: QuotaUseCases,
+    /// Secret stores.
+    pub secret_stores: SecretStores,
     /// Transport keys.
     pub transport_keys: TransportKeys,
     /// Explaining decisions.
@@ -80,6 +84,7 @@ impl App {
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
             acls: Acls::new(Arc::clone(&core)),
             quotas: QuotaUseCases::new(Arc::clone(&core)),
+            secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),
             access: Access::new(core),
         }

@@ -9,15 +9,15 @@ use std::{
 };
 
 use donjon_domain::{
-    Binding, DeploymentId, KekId, KekScope, ProjectId, Sealed, SealedKind, SecretBytes, SecretId,
-    ServerKey, WrappedKek,
+    Binding, DeploymentId, KekId, KekScope, Label, ProjectId, Sealed, SealedKind, SecretBytes,
+    SecretId, SecretStore, SecretStoreId, ServerKey, WrappedKek,
     ports::{
         Clock, CryptoPlugin, Entropy, Reading, Repository, RepositoryError, RepositoryErrorKind,
         RepositoryExt,
     },
 };
 
-use crate::Error;
+use crate::{ActiveStore, Error};
 
 /// A payload is written once, so its version is always the first.
 const PAYLOAD_VERSION: u32 = 1;
@@ -201,6 +201,42 @@ impl Startup<'_> {
         Ok(self.crypto.adopt(&deployment)?)
     }
 
+    /// The store that is configured: payloads in the database, sealed in
+    /// software. It gets its id when it is there for the first time.
+    ///
+    /// # Errors
+    /// As storage fails.
+    pub async fn secret_store(&self) -> Result<ActiveStore, Error> {
+        let id = SecretStoreId::from_uuid(self.entropy.uuid_v4());
+        let now = self.clock.now();
+        let (plugin, crypto_plugin) = (named(STORE_PLUGIN)?, named(CRYPTO_PLUGIN)?);
+        let store: Result<SecretStore, RepositoryError> = self
+            .repository
+            .write_with(move |tx| {
+                let known = tx.secret_stores()?.into_iter().find(|store| {
+                    store.plugin == plugin && store.crypto_plugin.as_ref() == Some(&crypto_plugin)
+                });
+                if let Some(store) = known {
+                    return Ok(store);
+                }
+                let store = SecretStore {
+                    id,
+                    plugin: plugin.clone(),
+                    crypto_plugin: Some(crypto_plugin.clone()),
+                    created: now,
+                    updated: now,
+                };
+                tx.insert_secret_store(&store)?;
+                Ok(store)
+            })
+            .await;
+        Ok(ActiveStore {
+            store: store?,
+            name: "Software Only Crypto".to_owned(),
+            is_global_default: true,
+        })
+    }
+
     /// One of the server's own keys, made now if there is none.
     ///
     /// # Errors
@@ -216,6 +252,14 @@ impl Startup<'_> {
         Ok(self.crypto.unwrap_server_key(&kek)?)
     }
 }
+
+fn named(plugin: &str) -> Result<Label, Error> {
+    Label::new(plugin.to_owned()).map_err(|error| Error::Internal(error.into()))
+}
+
+/// Names of plugins, as Barbican's configuration and clients know them.
+const STORE_PLUGIN: &str = "store_crypto";
+const CRYPTO_PLUGIN: &str = "simple_crypto";
 
 impl fmt::Debug for Startup<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

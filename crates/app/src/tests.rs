@@ -48,6 +48,7 @@ impl Rig {
             entropy,
             policy,
             quotas: Quotas::UNLIMITED,
+            secret_stores: Vec::new(),
         });
         Self {
             app,

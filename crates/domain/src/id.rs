@@ -77,6 +77,10 @@ uuid_id! {
     TransportKeyId
 }
 uuid_id! {
+    /// Names one secret store.
+    SecretStoreId
+}
+uuid_id! {
     /// Names one registration of a consumer.
     ConsumerId
 }

@@ -18,6 +18,7 @@ mod order;
 mod quota;
 mod secret;
 mod secret_bytes;
+mod secret_store;
 mod text;
 mod time;
 mod token;
@@ -35,7 +36,7 @@ pub use container::{
 };
 pub use id::{
     ConsumerId, ContainerId, DeploymentId, InvalidId, KekId, OrderId, ProjectId, RootKeyId,
-    SecretId, TokenId, TransportKeyId, UserId,
+    SecretId, SecretStoreId, TokenId, TransportKeyId, UserId,
 };
 pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};
 pub use list::{
@@ -50,6 +51,7 @@ pub use secret::{
     BitLength, ContentType, InvalidBitLength, Secret, SecretType, StoredSecret, UnknownSecretType,
 };
 pub use secret_bytes::SecretBytes;
+pub use secret_store::SecretStore;
 pub use text::{Label, LabelTooLong};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use token::{TokenHash, TokenRow};

@@ -26,8 +26,8 @@ pub use token_store::TokenStore;
 pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
     KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, SecretReads,
-    SecretWrites, TransportKeyReads, TransportKeyWrites, UserMetadataReads, UserMetadataWrites,
-    WriteTx,
+    SecretStoreReads, SecretStoreWrites, SecretWrites, TransportKeyReads, TransportKeyWrites,
+    UserMetadataReads, UserMetadataWrites, WriteTx,
 };
 
 /// A boxed future, as the few async methods of ports return it.

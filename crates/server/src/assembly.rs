@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use anyhow::anyhow;
-use donjon_app::{App, Policy, Ports, Startup};
+use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
 use donjon_crypto_software::{RootKey, SoftwareCrypto};
 use donjon_domain::{
@@ -31,6 +31,8 @@ pub(crate) struct Installation {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     crypto: Arc<dyn CryptoPlugin>,
+    /// Those to choose from; empty where that is not enabled.
+    secret_stores: Vec<ActiveStore>,
     storage: Arc<SqliteRepository>,
 }
 
@@ -65,7 +67,13 @@ impl Installation {
             clock.clone(),
             entropy.clone(),
         );
+        let secret_stores = if settings.multiple_stores {
+            vec![startup.secret_store().await.map_err(exit_of)?]
+        } else {
+            Vec::new()
+        };
         let installation = Self {
+            secret_stores,
             tokens: Arc::new(tokens.or_exit(Exit::Storage)?),
             repository,
             clock,
@@ -89,6 +97,7 @@ impl Installation {
             entropy: Arc::clone(&self.entropy),
             policy,
             quotas: settings.quotas,
+            secret_stores: self.secret_stores.clone(),
         })
     }
 

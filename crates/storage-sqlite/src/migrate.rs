@@ -27,6 +27,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0002_containers_orders_quotas",
         sql: include_str!("schema/0002_containers_orders_quotas.sql"),
     },
+    Migration {
+        name: "0003_secret_stores",
+        sql: include_str!("schema/0003_secret_stores.sql"),
+    },
 ];
 
 /// What was done to a file.

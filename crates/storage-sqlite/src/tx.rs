@@ -11,6 +11,7 @@ mod orders;
 mod projects;
 mod quotas;
 mod search;
+mod secret_stores;
 mod secrets;
 mod seek;
 mod tokens;

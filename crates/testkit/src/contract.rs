@@ -99,6 +99,10 @@ mod tests {
             ("orders", include_str!("contract/repository/orders.rs")),
             ("quotas", include_str!("contract/repository/quotas.rs")),
             (
+                "secret_stores",
+                include_str!("contract/repository/secret_stores.rs"),
+            ),
+            (
                 "transport_keys",
                 include_str!("contract/repository/transport_keys.rs"),
             ),

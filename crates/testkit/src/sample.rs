@@ -6,8 +6,9 @@ use donjon_domain::{
     Acl, Actor, BitLength, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId,
     ContainerType, ContentType, Deployment, DeploymentId, KekId, KekScope, KekState, KeySpec,
     Label, Order, OrderId, OrderState, OrderType, ProjectId, RootKeyId, Scope, Sealed, Secret,
-    SecretConsumer, SecretId, SecretType, StoredConsumer, StoredContainerConsumer, Timestamp,
-    TokenHash, TokenId, TokenRow, TransportKey, TransportKeyId, UserId, WrappedKek,
+    SecretConsumer, SecretId, SecretStore, SecretStoreId, SecretType, StoredConsumer,
+    StoredContainerConsumer, Timestamp, TokenHash, TokenId, TokenRow, TransportKey, TransportKeyId,
+    UserId, WrappedKek,
 };
 
 /// Noon of 2026-11-24, when everything here was created.
@@ -270,6 +271,18 @@ pub fn transport_key(number: u64, plugin: &str) -> TransportKey {
         id: transport_key_id(number),
         plugin_name: label(plugin),
         transport_key: "-----BEGIN CERTIFICATE-----".to_owned(),
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+/// A secret store of this plugin, sealed by a plugin of the same name.
+#[must_use]
+pub fn secret_store(number: u64, plugin: &str) -> SecretStore {
+    SecretStore {
+        id: SecretStoreId::from_bytes(uuid_bytes(number)),
+        plugin: label(plugin),
+        crypto_plugin: Some(label(plugin)),
         created: NOW,
         updated: NOW,
     }

@@ -231,6 +231,49 @@ const CALLS: &[Call] = &[
         Body::None,
         [401, 403, 404, 404, 403, 404],
     ),
+    // Where there is no choice; with one they are in `secret_stores`.
+    call(
+        "GET",
+        "/v1/secret-stores",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "GET",
+        "/v1/secret-stores/global-default",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "GET",
+        "/v1/secret-stores/preferred",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "GET",
+        "/v1/secret-stores/x",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "POST",
+        "/v1/secret-stores/x/preferred",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "DELETE",
+        "/v1/secret-stores/x/preferred",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
+    call(
+        "GET",
+        "/v1/secret-stores/x/nothing",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
     call(
         "GET",
         "/v1/transport_keys",
@@ -448,6 +491,12 @@ fn the_table_is_complete() {
         Resource::Quotas,
         Resource::ProjectQuotas,
         Resource::ProjectQuota(x()),
+        Resource::SecretStores,
+        Resource::GlobalDefaultStore,
+        Resource::PreferredStore,
+        Resource::SecretStore(x()),
+        Resource::StorePreference(x()),
+        Resource::BelowSecretStore(x()),
         Resource::TransportKeys,
         Resource::TransportKey(x()),
         Resource::BelowSecret(x()),
@@ -464,6 +513,11 @@ fn the_table_is_complete() {
             Resource::Version
             | Resource::Payload(_)
             | Resource::Consumer(..)
+            | Resource::SecretStores
+            | Resource::GlobalDefaultStore
+            | Resource::PreferredStore
+            | Resource::SecretStore(_)
+            | Resource::BelowSecretStore(_)
             | Resource::Quotas
             | Resource::ProjectQuotas
             | Resource::BelowSecret(_)
@@ -472,7 +526,7 @@ fn the_table_is_complete() {
             | Resource::Nothing { .. } => &["GET"],
             Resource::Secrets | Resource::Containers | Resource::TransportKeys => &["GET", "POST"],
             Resource::Container(_) => &["GET", "DELETE"],
-            Resource::ContainerSecrets(_) => &["POST", "DELETE"],
+            Resource::ContainerSecrets(_) | Resource::StorePreference(_) => &["POST", "DELETE"],
             Resource::Secret(_) | Resource::ProjectQuota(_) => &["GET", "PUT", "DELETE"],
             Resource::Metadatum(..) => &["GET", "PUT", "POST", "DELETE"],
             Resource::TransportKey(_) => &["GET", "DELETE"],

@@ -28,6 +28,7 @@ fn app() -> App {
         entropy: Arc::new(SeededEntropy::new(1)),
         policy: Policy::secure_rbac(),
         quotas: Quotas::UNLIMITED,
+        secret_stores: Vec::new(),
     })
 }
 

@@ -3,11 +3,13 @@
 mod containers;
 mod orders;
 mod quotas;
+mod secret_stores;
 mod transport_keys;
 
 pub use containers::{ContainerReads, ContainerWrites};
 pub use orders::{OrderReads, OrderWrites};
 pub use quotas::{Counted, QuotaReads, QuotaWrites};
+pub use secret_stores::{SecretStoreReads, SecretStoreWrites};
 pub use transport_keys::{TransportKeyReads, TransportKeyWrites};
 
 use crate::{
@@ -26,6 +28,7 @@ pub trait ReadTx:
     + OrderReads
     + QuotaReads
     + TransportKeyReads
+    + SecretStoreReads
     + KekReads
 {
 }
@@ -41,6 +44,7 @@ pub trait WriteTx:
     + OrderWrites
     + QuotaWrites
     + TransportKeyWrites
+    + SecretStoreWrites
     + KekWrites
 {
 }

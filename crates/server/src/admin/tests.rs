@@ -22,6 +22,7 @@ fn admin() -> Admin {
         entropy,
         policy: Policy::secure_rbac(),
         quotas: donjon_domain::Quotas::UNLIMITED,
+        secret_stores: Vec::new(),
     });
     Admin {
         app: Arc::new(app),

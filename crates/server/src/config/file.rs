@@ -89,6 +89,7 @@ impl Reader<'_> {
                 let count = u64::from_str_radix(digits.as_str(), digits.radix());
                 count.ok().map(Value::Count)
             }
+            (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
             (Kind::Limit, DeValue::Integer(digits)) => {
                 let number = i64::from_str_radix(digits.as_str(), digits.radix());
                 number.ok().and_then(value::limit)

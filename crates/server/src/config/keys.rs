@@ -36,6 +36,7 @@ pub(super) const KEYS: &[Key] = &[
     key("quotas.containers", Kind::Limit, Some("-1")),
     key("quotas.consumers", Kind::Limit, Some("-1")),
     key("quotas.cas", Kind::Limit, Some("-1")),
+    key("secret_stores.multiple", Kind::Flag, Some("false")),
     key("root_key.current", Kind::Text, None),
     key("root_key.previous", Kind::Text, None),
     key("policy.defaults", Kind::Text, Some("secure-rbac")),

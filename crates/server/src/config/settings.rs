@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// For projects without quotas of their own; none is below -1.
     pub(crate) quotas: Quotas,
+    /// Whether clients see which secret stores there are.
+    pub(crate) multiple_stores: bool,
     pub(crate) root_key: RootKeyFiles,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
@@ -93,6 +95,7 @@ impl Settings {
             auth: auth(&values)?,
             limits: limits(&values)?,
             quotas: quotas(&values),
+            multiple_stores: values.flag("secret_stores.multiple"),
             root_key: root_key(&values, &data_dir)?,
             policy: PolicySettings {
                 defaults: values
@@ -313,6 +316,10 @@ impl Values<'_> {
                 .collect(),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        matches!(self.0.get(key), Some((Value::Flag(true), _)))
     }
 
     fn limit(&self, key: &str) -> Option<i64> {

@@ -85,6 +85,7 @@ fn defaults_need_nothing() {
     };
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.quotas, Quotas::UNLIMITED);
+    assert!(!settings.multiple_stores);
     let root_key = RootKeyFiles {
         current: PathBuf::from("./donjon-data/root.key"),
         is_default: true,
@@ -265,6 +266,18 @@ fn broken_files_are_named_with_their_line() {
     let mut rig = Rig::new();
     rig.overrides.place.config = Some("/nonexistent/donjon.toml".into());
     check(&rig, "/nonexistent/donjon.toml: cannot be read");
+}
+
+#[test]
+fn flags_are_true_or_false() {
+    let rig = file("[secret_stores]\nmultiple = true\n");
+    assert!(rig.settings().multiple_stores);
+    let rig = Rig::new().env("DONJON_SECRET_STORES__MULTIPLE", "true");
+    assert!(rig.settings().multiple_stores);
+    check(
+        &file("[secret_stores]\nmultiple = \"true\"\n"),
+        "donjon.toml:2: secret_stores.multiple has to be true or false",
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(super) enum Kind {
     List,
     Count,
     Limit,
+    Flag,
 }
 
 /// A value. Shown as TOML.
@@ -19,6 +20,7 @@ pub(super) enum Value {
     List(Vec<String>),
     Count(u64),
     Limit(i64),
+    Flag(bool),
 }
 
 /// Where a value stands.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Text => Some(Value::Text(text.to_owned())),
             Self::List => Some(Value::List(split(text))),
             Self::Count => text.trim().parse().ok().map(Value::Count),
+            Self::Flag => text.trim().parse().ok().map(Value::Flag),
             Self::Limit => text.trim().parse().ok().and_then(limit),
         }
     }
@@ -50,6 +53,7 @@ impl Kind {
             Self::Text => "a text",
             Self::List => "a list of texts",
             Self::Count => "a number of 0 or more",
+            Self::Flag => "true or false",
             Self::Limit => "a number of 0 or more, or -1 for no limit",
         }
     }
@@ -74,6 +78,7 @@ impl fmt::Display for Value {
             Self::Text(text) => write_text(f, text),
             Self::Count(count) => count.fmt(f),
             Self::Limit(limit) => limit.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
             Self::List(items) => {
                 f.write_str("[")?;
                 for (index, item) in items.iter().enumerate() {

@@ -10,6 +10,7 @@ pub mod keks;
 pub mod lists;
 pub mod orders;
 pub mod quotas;
+pub mod secret_stores;
 pub mod secrets;
 pub mod transactions;
 pub mod transport_keys;
@@ -160,6 +161,12 @@ macro_rules! repository_contract {
                 consumers_count_for_who_registered_them,
                 a_job_counts_its_own_writes,
                 what_is_undone_does_not_count,
+            }
+            secret_stores {
+                secret_stores_are_read_back,
+                a_taken_secret_store_id_is_a_duplicate,
+                a_project_prefers_one_secret_store,
+                an_unknown_secret_store_is_not_preferred,
             }
             transport_keys {
                 a_transport_key_is_read_back,

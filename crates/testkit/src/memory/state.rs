@@ -1,9 +1,11 @@
 //! All rows, as plain values.
 
+use std::collections::HashMap;
+
 use donjon_domain::{
     Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Order, OrderId, ProjectId,
-    ProjectQuotas, Sealed, Secret, SecretId, StoredConsumer, StoredContainerConsumer, TokenRow,
-    TransportKey, TransportKeyId, UserMetadata, WrappedKek,
+    ProjectQuotas, Sealed, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
+    StoredContainerConsumer, TokenRow, TransportKey, TransportKeyId, UserMetadata, WrappedKek,
 };
 
 use super::table::Table;
@@ -14,6 +16,8 @@ pub(super) struct State {
     pub(super) secrets: Table<SecretId, SecretRow>,
     pub(super) containers: Table<ContainerId, ContainerRow>,
     pub(super) orders: Table<OrderId, Order>,
+    pub(super) secret_stores: Table<SecretStoreId, SecretStore>,
+    pub(super) preferred_stores: HashMap<ProjectId, SecretStoreId>,
     pub(super) transport_keys: Table<TransportKeyId, TransportKey>,
     pub(super) quotas: Table<ProjectId, (ProjectId, ProjectQuotas)>,
     pub(super) keks: Vec<WrappedKek>,

@@ -3,6 +3,7 @@
 mod containers;
 mod orders;
 mod quotas;
+mod secret_stores;
 mod transport_keys;
 
 use donjon_domain::{

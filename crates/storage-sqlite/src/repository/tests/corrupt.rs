@@ -40,6 +40,7 @@ fn filled() -> Fixture {
         }
         tx.put_project_quotas(&ProjectId::new("project"), &ProjectQuotas::default())?;
         tx.insert_transport_key(&sample::transport_key(1, "plugin"))?;
+        tx.insert_secret_store(&sample::secret_store(1, "plugin"))?;
         Ok(())
     });
     block_on(fixture.repository().insert_token(sample::token(1))).unwrap();
@@ -71,7 +72,7 @@ type Read = fn(&mut dyn ReadTx) -> Result<(), RepositoryError>;
 /// Reads all there is, and says how it fails.
 fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
     let repository = fixture.repository();
-    let reads: [Read; 17] = [
+    let reads: [Read; 18] = [
         |tx| tx.secret(sample::secret_id(1)).map(|_| ()),
         |tx| tx.payload(sample::secret_id(1)).map(|_| ()),
         |tx| tx.secret_acl(sample::secret_id(1)).map(|_| ()),
@@ -98,6 +99,7 @@ fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
         |tx| tx.pending_orders(10).map(|_| ()),
         |tx| tx.project_quotas(&ProjectId::new("project")).map(|_| ()),
         |tx| tx.list_transport_keys(None, first_ten()).map(|_| ()),
+        |tx| tx.secret_stores().map(|_| ()),
     ];
     let done = reads.map(|read| block_on(repository.read_with(Reading::Point, read)));
     let tokens = block_on(repository.list_tokens()).map(|_| ());
@@ -174,6 +176,8 @@ fn bad_rows_are_corrupt_and_nothing_worse() {
         "UPDATE orders SET kek = NULL",
         "UPDATE orders SET algorithm = hex(zeroblob(200))",
         "UPDATE transport_keys SET uuid = x''",
+        "UPDATE secret_stores SET uuid = x''",
+        "UPDATE secret_stores SET crypto_plugin = hex(zeroblob(200))",
         "UPDATE tokens SET roles = '9:x'",
         "UPDATE tokens SET hash = zeroblob(31)",
     ] {
