@@ -1,7 +1,8 @@
 //! The crypto plugin in software: a root key from a file wraps the keys of
-//! projects, and those seal payloads in envelopes.
+//! projects, and those seal payloads in envelopes. Beside it, the generator of
+//! the keys that orders ask for.
 //!
-//! May import: `donjon-domain`, whose port it implements, and
+//! May import: `donjon-domain`, whose ports it implements, and
 //! `donjon-envelope`. Deliberately absent: databases, HTTP, a random number
 //! generator of its own (it draws through the `Entropy` port).
 //!
@@ -11,8 +12,10 @@
 
 mod cache;
 mod danger_no_sealing;
+mod generator;
 mod plugin;
 mod root_key;
 
+pub use generator::SoftwareGenerator;
 pub use plugin::SoftwareCrypto;
 pub use root_key::{InvalidRootKey, RootKey, RootKeyFileError};

@@ -43,10 +43,11 @@ pub enum Generated {
 /// A key pair, each half as it is stored in a secret.
 #[derive(Debug)]
 pub struct KeyPair {
-    /// The private key: PKCS#8 in PEM, encrypted where a passphrase was given.
-    /// Lines of 64 digits, each with a line feed, the last one too.
+    /// The private key: PKCS#8, encrypted where a passphrase was given that is
+    /// not empty. In PEM, with lines of 64 digits, each with a line feed, the
+    /// last one too; of DSA in DER, as Barbican stores it.
     pub private: SecretBytes,
-    /// The public key: SubjectPublicKeyInfo in PEM of the same form.
+    /// The public key: SubjectPublicKeyInfo in the same form.
     pub public: SecretBytes,
 }
 
