@@ -9,6 +9,7 @@ mod repository;
 mod system;
 mod token_store;
 mod tx;
+mod workers;
 
 use std::{future::Future, pin::Pin};
 
@@ -29,6 +30,7 @@ pub use tx::{
     SecretStoreReads, SecretStoreWrites, SecretWrites, TransportKeyReads, TransportKeyWrites,
     UserMetadataReads, UserMetadataWrites, WriteTx,
 };
+pub use workers::{QueueFull, Workers};
 
 /// A boxed future, as the few async methods of ports return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

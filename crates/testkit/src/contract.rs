@@ -11,6 +11,7 @@ pub mod crypto;
 pub mod key_generator;
 pub mod repository;
 pub mod token_store;
+pub mod workers;
 
 /// Makes a test of each fact. For the macros of the single contracts.
 #[doc(hidden)]
@@ -116,6 +117,8 @@ mod tests {
         check(crypto, "crypto", crypto);
         let generator = include_str!("contract/key_generator.rs");
         check(generator, "key_generator", generator);
+        let workers = include_str!("contract/workers.rs");
+        check(workers, "workers", workers);
         let authenticator = include_str!("contract/authenticator.rs");
         check(authenticator, "authenticator", authenticator);
     }

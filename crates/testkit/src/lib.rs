@@ -13,6 +13,7 @@ mod crypto;
 mod entropy;
 mod key_generator;
 mod memory;
+mod workers;
 
 pub mod contract;
 pub mod sample;
@@ -24,3 +25,4 @@ pub use crypto::FakeCrypto;
 pub use entropy::SeededEntropy;
 pub use key_generator::FakeKeyGenerator;
 pub use memory::MemoryRepository;
+pub use workers::FakeWorkers;

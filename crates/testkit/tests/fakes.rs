@@ -89,3 +89,9 @@ mod key_generator {
 
     donjon_testkit::key_generator_contract!(Box::new(Fake(FakeKeyGenerator::new())));
 }
+
+mod workers {
+    use donjon_testkit::FakeWorkers;
+
+    donjon_testkit::workers_contract!(Box::new(FakeWorkers::new()));
+}
