@@ -17,7 +17,8 @@ use donjon_domain::{
     ports::{BoxError, Health, RepositoryErrorKind},
 };
 use donjon_testkit::{
-    FakeAuthenticator, FakeCrypto, FixedClock, MemoryRepository, SeededEntropy, block_on, sample,
+    FakeAuthenticator, FakeCrypto, FakeKeyGenerator, FakeWorkers, FixedClock, MemoryRepository,
+    SeededEntropy, block_on, sample,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -29,6 +30,7 @@ pub(crate) struct Rig {
     api: Api,
     repository: Arc<MemoryRepository>,
     clock: Arc<FixedClock>,
+    workers: Arc<FakeWorkers>,
 }
 
 /// A runtime with several threads takes no other futures.
@@ -94,11 +96,14 @@ impl Rig {
             true => vec![block_on(startup.secret_store()).unwrap()],
             false => Vec::new(),
         };
+        let workers = Arc::new(FakeWorkers::new());
         let app = Arc::new(App::new(Ports {
             repository: repository.clone(),
             crypto,
             clock: clock.clone(),
             entropy: entropy.clone(),
+            generator: Arc::new(FakeKeyGenerator::new()),
+            workers: workers.clone(),
             policy: Policy::secure_rbac(),
             quotas: Quotas::UNLIMITED,
             secret_stores,
@@ -125,6 +130,7 @@ impl Rig {
             api,
             repository,
             clock,
+            workers,
         }
     }
 

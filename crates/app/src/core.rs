@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 
 use donjon_domain::{
     Actor, Quotas, SecretId, Timestamp,
-    ports::{Clock, CryptoPlugin, Entropy, ReadTx, Reading, Repository, RepositoryExt, WriteTx},
+    ports::{
+        Clock, CryptoPlugin, Entropy, KeyGenerator, ReadTx, Reading, Repository, RepositoryExt,
+        Workers, WriteTx,
+    },
 };
 
 use crate::{Action, ActiveStore, Entity, Error, Policy, sealing::Sealing};
@@ -21,6 +24,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Draws ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Makes the keys of orders.
+    pub generator: Arc<dyn KeyGenerator>,
+    /// Where orders that take long are carried out.
+    pub workers: Arc<dyn Workers>,
     /// Says who may do what.
     pub policy: Policy,
     /// What projects without quotas of their own may have.
@@ -39,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) quotas: Quotas,
     pub(crate) secret_stores: Vec<ActiveStore>,
     pub(crate) sealing: Sealing,
+    pub(crate) generator: Arc<dyn KeyGenerator>,
+    pub(crate) workers: Arc<dyn Workers>,
 }
 
 impl Core {
@@ -48,6 +57,8 @@ impl Core {
             crypto,
             clock,
             entropy,
+            generator,
+            workers,
             policy,
             quotas,
             secret_stores,
@@ -66,6 +77,8 @@ impl Core {
             quotas,
             secret_stores,
             sealing,
+            generator,
+            workers,
         }
     }
 

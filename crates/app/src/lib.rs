@@ -18,6 +18,7 @@ mod containers;
 mod core;
 mod entity;
 mod error;
+mod orders;
 mod policy;
 mod quotas;
 mod sealing;
@@ -38,6 +39,7 @@ pub use containers::{ContainerView, Containers, EntryRequest, NewContainer};
 pub use core::Ports;
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
+pub use orders::{NewOrder, Orders};
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
 pub use sealing::Startup;
@@ -69,6 +71,8 @@ pub struct App {
     pub transport_keys: TransportKeys,
     /// Explaining decisions.
     pub access: Access,
+    /// Orders.
+    pub orders: Orders,
 }
 
 impl App {
@@ -83,6 +87,7 @@ impl App {
             consumers: Consumers::new(Arc::clone(&core)),
             user_metadata: UserMetadataUseCases::new(Arc::clone(&core)),
             acls: Acls::new(Arc::clone(&core)),
+            orders: Orders::new(Arc::clone(&core)),
             quotas: QuotaUseCases::new(Arc::clone(&core)),
             secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),

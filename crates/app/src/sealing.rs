@@ -9,8 +9,8 @@ use std::{
 };
 
 use donjon_domain::{
-    Binding, DeploymentId, KekId, KekScope, Label, ProjectId, Sealed, SealedKind, SecretBytes,
-    SecretId, SecretStore, SecretStoreId, ServerKey, WrappedKek,
+    Binding, DeploymentId, KekId, KekScope, Label, OrderId, ProjectId, Sealed, SealedKind,
+    SecretBytes, SecretId, SecretStore, SecretStoreId, ServerKey, WrappedKek,
     ports::{
         Clock, CryptoPlugin, Entropy, Reading, Repository, RepositoryError, RepositoryErrorKind,
         RepositoryExt,
@@ -19,8 +19,8 @@ use donjon_domain::{
 
 use crate::{ActiveStore, Error};
 
-/// A payload is written once, so its version is always the first.
-const PAYLOAD_VERSION: u32 = 1;
+/// What is sealed here is written once, so its version is always the first.
+const WRITTEN_ONCE: u32 = 1;
 
 pub(crate) struct Sealing {
     repository: Arc<dyn Repository>,
@@ -49,16 +49,14 @@ impl Sealing {
         }
     }
 
+    /// Seals the payload of a secret under the active key of its project.
     pub(crate) async fn seal(
         &self,
         project: &ProjectId,
         secret: SecretId,
         plain: &SecretBytes,
     ) -> Result<Sealed, Error> {
-        let kek = self.project_kek(project).await?;
-        Ok(self
-            .crypto
-            .seal(&kek, &payload_binding(project, secret), plain)?)
+        self.seal_as(&payload_binding(project, secret), plain).await
     }
 
     pub(crate) async fn open(
@@ -67,10 +65,39 @@ impl Sealing {
         secret: SecretId,
         sealed: &Sealed,
     ) -> Result<SecretBytes, Error> {
+        self.open_as(&payload_binding(project, secret), sealed)
+            .await
+    }
+
+    /// Seals the passphrase of an order until it is carried out.
+    pub(crate) async fn seal_passphrase(
+        &self,
+        project: &ProjectId,
+        order: OrderId,
+        plain: &SecretBytes,
+    ) -> Result<Sealed, Error> {
+        self.seal_as(&passphrase_binding(project, order), plain)
+            .await
+    }
+
+    pub(crate) async fn open_passphrase(
+        &self,
+        project: &ProjectId,
+        order: OrderId,
+        sealed: &Sealed,
+    ) -> Result<SecretBytes, Error> {
+        self.open_as(&passphrase_binding(project, order), sealed)
+            .await
+    }
+
+    async fn seal_as(&self, binding: &Binding<'_>, plain: &SecretBytes) -> Result<Sealed, Error> {
+        let kek = self.project_kek(binding.project).await?;
+        Ok(self.crypto.seal(&kek, binding, plain)?)
+    }
+
+    async fn open_as(&self, binding: &Binding<'_>, sealed: &Sealed) -> Result<SecretBytes, Error> {
         let kek = self.kek(sealed.kek).await?;
-        Ok(self
-            .crypto
-            .open(&kek, &payload_binding(project, secret), sealed)?)
+        Ok(self.crypto.open(&kek, binding, sealed)?)
     }
 
     async fn project_kek(&self, project: &ProjectId) -> Result<Arc<WrappedKek>, Error> {
@@ -112,7 +139,16 @@ fn payload_binding(project: &ProjectId, secret: SecretId) -> Binding<'_> {
         project,
         object: *secret.as_bytes(),
         kind: SealedKind::Payload,
-        version: PAYLOAD_VERSION,
+        version: WRITTEN_ONCE,
+    }
+}
+
+fn passphrase_binding(project: &ProjectId, order: OrderId) -> Binding<'_> {
+    Binding {
+        project,
+        object: *order.as_bytes(),
+        kind: SealedKind::Passphrase,
+        version: WRITTEN_ONCE,
     }
 }
 

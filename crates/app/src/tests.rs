@@ -10,7 +10,10 @@ use donjon_domain::{
     SecretConsumer, SecretFilter, SecretId, SecretQuery, SecretType, Start, Timestamp, UserId,
     ports::{CryptoPlugin as _, RepositoryErrorKind, RepositoryExt as _},
 };
-use donjon_testkit::{FakeCrypto, FixedClock, MemoryRepository, SeededEntropy, block_on, sample};
+use donjon_testkit::{
+    FakeCrypto, FakeKeyGenerator, FakeWorkers, FixedClock, MemoryRepository, SeededEntropy,
+    block_on, sample,
+};
 
 use crate::{
     App, Conflict, Deletion, Error, Missing, NewPayload, NewSecret, Policy, Ports, Startup,
@@ -18,8 +21,10 @@ use crate::{
 
 pub(crate) struct Rig {
     pub(crate) app: App,
-    repository: Arc<MemoryRepository>,
+    pub(crate) repository: Arc<MemoryRepository>,
     pub(crate) clock: Arc<FixedClock>,
+    pub(crate) generator: Arc<FakeKeyGenerator>,
+    pub(crate) workers: Arc<FakeWorkers>,
 }
 
 impl Rig {
@@ -41,11 +46,17 @@ impl Rig {
             entropy: &*entropy,
         };
         block_on(startup.adopt_or_create()).unwrap();
+        let (generator, workers) = (
+            Arc::new(FakeKeyGenerator::new()),
+            Arc::new(FakeWorkers::new()),
+        );
         let app = App::new(Ports {
             repository: repository.clone(),
             crypto,
             clock: clock.clone(),
             entropy,
+            generator: generator.clone(),
+            workers: workers.clone(),
             policy,
             quotas: Quotas::UNLIMITED,
             secret_stores: Vec::new(),
@@ -54,6 +65,8 @@ impl Rig {
             app,
             repository,
             clock,
+            generator,
+            workers,
         }
     }
 
@@ -61,7 +74,7 @@ impl Rig {
         block_on(self.app.secrets.create(actor, new))
     }
 
-    fn payload(&self, actor: &Actor, id: SecretId) -> Result<Vec<u8>, Error> {
+    pub(crate) fn payload(&self, actor: &Actor, id: SecretId) -> Result<Vec<u8>, Error> {
         block_on(self.app.secrets.fetch_payload(actor, id))
             .map(|fetched| fetched.bytes.expose().to_vec())
     }

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use donjon_domain::{Quotas, Timestamp, ports::RepositoryError};
 use donjon_oslo_policy::{Decision, Denial};
-use donjon_testkit::{FakeCrypto, FixedClock, MemoryRepository, SeededEntropy, block_on, sample};
+use donjon_testkit::{
+    FakeCrypto, FakeKeyGenerator, FakeWorkers, FixedClock, MemoryRepository, SeededEntropy,
+    block_on, sample,
+};
 
 use super::*;
 use crate::{App, Policy, Ports};
@@ -26,6 +29,8 @@ fn app() -> App {
         crypto: Arc::new(FakeCrypto::new(1)),
         clock: Arc::new(FixedClock::new(sample::NOW)),
         entropy: Arc::new(SeededEntropy::new(1)),
+        generator: Arc::new(FakeKeyGenerator::new()),
+        workers: Arc::new(FakeWorkers::new()),
         policy: Policy::secure_rbac(),
         quotas: Quotas::UNLIMITED,
         secret_stores: Vec::new(),
