@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 
 use donjon_domain::SecretBytes;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
 use zeroize::Zeroizing;
@@ -74,6 +74,23 @@ impl Text {
 
     pub(crate) fn to_secret_bytes(&self) -> SecretBytes {
         SecretBytes::new(self.0.as_bytes().to_vec())
+    }
+}
+
+/// As it was read. Only for what holds nothing secret.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(text) => serializer.serialize_str(text.as_str()),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(entries) => {
+                serializer.collect_map(entries.iter().map(|(key, value)| (key, value)))
+            }
+        }
     }
 }
 

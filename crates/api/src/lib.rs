@@ -24,6 +24,7 @@ mod json;
 mod media;
 mod microversion;
 mod operation;
+mod orders;
 mod paging;
 mod problem;
 mod query;

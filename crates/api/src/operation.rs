@@ -47,6 +47,11 @@ pub(crate) enum Operation {
     TransportKeyCreation,
     TransportKeyRetrieval,
     TransportKeyDeletion,
+    OrdersRetrieval,
+    OrderCreation,
+    OrderUpdate,
+    OrderRetrieval,
+    OrderDeletion,
     /// What no other name fits: looking up what a request names.
     Request,
 }
@@ -99,6 +104,11 @@ impl Operation {
             Self::TransportKeyCreation => "Transport Key Creation",
             Self::TransportKeyRetrieval => "Transport Key retrieval",
             Self::TransportKeyDeletion => "Transport Key deletion",
+            Self::OrdersRetrieval => "Order(s) retrieval",
+            Self::OrderCreation => "Order creation",
+            Self::OrderUpdate => "Order update",
+            Self::OrderRetrieval => "Order retrieval",
+            Self::OrderDeletion => "Order deletion",
             Self::Request => "Request",
         }
     }

@@ -57,6 +57,8 @@ pub(crate) enum Resource<'a> {
     BelowSecretStore(Cow<'a, str>),
     TransportKeys,
     TransportKey(Cow<'a, str>),
+    Orders,
+    Order(Cow<'a, str>),
     /// Something below a secret that is not there.
     BelowSecret(Cow<'a, str>),
     Containers,
@@ -166,14 +168,17 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         }
         ["transport_keys", _] => Resource::TransportKey(without_json_extension(segment(1))),
         ["transport_keys", _, "index"] => Resource::TransportKey(segment(1)),
+        ["orders" | "orders.json"] | ["orders", "index"] => Resource::Orders,
+        ["orders", _] => Resource::Order(without_json_extension(segment(1))),
+        ["orders", _, "index"] => Resource::Order(segment(1)),
         [first, ..] => Resource::Nothing {
             reserved: first.starts_with("on_"),
         },
     }
 }
 
-/// The oldest form knows secrets and containers as collections and one by one,
-/// the consumers of containers, and quotas.
+/// The oldest form knows secrets, containers and orders as collections and one
+/// by one, the consumers of containers, and quotas.
 fn tenant_resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
     match resource(segments) {
         known @ (Resource::Secrets
@@ -183,7 +188,9 @@ fn tenant_resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         | Resource::ContainerConsumers(_)
         | Resource::Quotas
         | Resource::ProjectQuotas
-        | Resource::ProjectQuota(_)) => known,
+        | Resource::ProjectQuota(_)
+        | Resource::Orders
+        | Resource::Order(_)) => known,
         _ => Resource::Nothing { reserved: false },
     }
 }
@@ -289,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn orders() {
+        for path in ["/v1/orders", "/v1/orders/", "/v1/orders/index"] {
+            check(path, today(Resource::Orders));
+        }
+        for path in ["/v1/orders/x", "/v1/orders/x.json", "/v1/orders/x/index"] {
+            check(path, today(Resource::Order("x".into())));
+        }
+        check(
+            "/v1/orders/x/foo",
+            today(Resource::Nothing { reserved: false }),
+        );
+    }
+
+    #[test]
     fn tenants_are_what_is_no_collection() {
         check(
             "/v1/12345/secrets",
@@ -305,7 +326,11 @@ mod tests {
         );
         check(
             "/v1/12345/orders",
-            Route::V1(Form::Tenant("12345".into()), nothing.clone()),
+            Route::V1(Form::Tenant("12345".into()), Resource::Orders),
+        );
+        check(
+            "/v1/12345/orders/x",
+            Route::V1(Form::Tenant("12345".into()), Resource::Order("x".into())),
         );
         check("/v1/12345/acl", today(nothing.clone()));
         check(

@@ -20,6 +20,9 @@ pub(crate) enum Schema {
     Consumer,
     ProjectQuota,
     TransportKey,
+    Order,
+    /// The `meta` of an order, which is checked as a secret.
+    SecretInOrder,
 }
 
 impl Schema {
@@ -35,6 +38,8 @@ impl Schema {
             Self::Consumer => "Consumer",
             Self::ProjectQuota => "Project Quota",
             Self::TransportKey => "Transport Key",
+            Self::Order => "Order",
+            Self::SecretInOrder => "Secret' within 'Order",
         }
     }
 
@@ -76,6 +81,10 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|(own, _)| own == key)
             .map(|(_, value)| value)
+    }
+
+    pub(crate) fn entries(&self) -> &'a [(String, Json)] {
+        self.entries
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Secrets: the collection, one secret, its payload.
 
-mod create;
+pub(crate) mod create;
 mod view;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use http::{
 };
 
 use create::Transport;
-pub(crate) use view::{ConsumerJson, SecretJson, shown};
+pub(crate) use view::{ConsumerJson, SecretJson, shown, shown_or_null};
 
 use crate::{
     base64::decode_lenient,

@@ -22,6 +22,7 @@ use crate::{
     body::{self, RequestBody},
     consumers, containers, entity, health, media,
     microversion::{self, Microversion},
+    orders,
     paging::PageLimits,
     problem::{Problem, Refusal, RefusedBy, refusal},
     query::Query,
@@ -190,6 +191,7 @@ impl Api {
                 Resource::Container(_) | Resource::ContainerConsumers(_) => {
                     Problem::new(StatusCode::NOT_FOUND, "Secrets container not found.")
                 }
+                Resource::Order(_) => Problem::new(StatusCode::NOT_FOUND, "Order not found."),
                 _ => Problem::not_found(),
             };
             return with_version(problem.into_response(), microversion);
@@ -275,6 +277,8 @@ async fn dispatch(
             entity::find::<ContainerId>(&request, &id).await?;
             Err(Problem::not_found())
         }
+        Resource::Orders => orders::on_collection(request, method).await,
+        Resource::Order(id) => orders::on_order(request, method, &id).await,
         // Where the path names nothing, other methods than GET get null.
         Resource::Nothing { reserved } if reserved || *method != Method::GET => {
             Err(Problem::undescribed(StatusCode::NOT_FOUND))

@@ -3,6 +3,7 @@
 
 mod access;
 mod containers;
+mod orders;
 mod quotas;
 mod secret_stores;
 mod tenant;

@@ -2,7 +2,7 @@
 //! encodings and sizes, checked in Barbican's order.
 
 use donjon_app::{NewPayload, NewSecret};
-use donjon_domain::{BitLength, ContentType, SecretBytes, SecretType, Timestamp};
+use donjon_domain::{BitLength, ContentType, Label, SecretBytes, SecretType, Timestamp};
 use http::StatusCode;
 
 use crate::{
@@ -13,7 +13,16 @@ use crate::{
     schema::{Fields, Schema},
 };
 
-const SCHEMA: Schema = Schema::Secret;
+/// What an object says of a secret; an order says the same of its keys.
+pub(crate) struct Described {
+    pub(crate) name: Option<Label>,
+    pub(crate) secret_type: SecretType,
+    pub(crate) algorithm: Option<Label>,
+    pub(crate) mode: Option<Label>,
+    pub(crate) bit_length: Option<BitLength>,
+    pub(crate) expiration: Option<Timestamp>,
+    pub(crate) payload: Option<NewPayload>,
+}
 
 /// Reads the body. `payload_bytes_max` counts the payload as it was sent,
 /// before base64 is decoded.
@@ -22,7 +31,29 @@ pub(crate) fn read(
     payload_bytes_max: usize,
     now: Timestamp,
 ) -> Result<NewSecret, Problem> {
-    let fields = SCHEMA.object(body)?;
+    let fields = Schema::Secret.object(body)?;
+    let described = describe(fields, payload_bytes_max, now)?;
+    if described.payload.is_none() && fields.get("payload_content_type").is_some() {
+        let reason = "payload must be provided when payload_content_type is specified";
+        return Err(fields.violation("payload", reason));
+    }
+    Ok(NewSecret {
+        name: described.name,
+        secret_type: described.secret_type,
+        algorithm: described.algorithm,
+        mode: described.mode,
+        bit_length: described.bit_length,
+        expiration: described.expiration,
+        payload: described.payload,
+    })
+}
+
+/// Reads the fields that describe a secret, and its payload where there is one.
+pub(crate) fn describe(
+    fields: Fields<'_>,
+    payload_bytes_max: usize,
+    now: Timestamp,
+) -> Result<Described, Problem> {
     let name = fields.label_or_null("name")?;
     let algorithm = fields.label("algorithm")?;
     let mode = fields.label("mode")?;
@@ -34,10 +65,8 @@ pub(crate) fn read(
     let encoding = fields.word("payload_content_encoding", &["base64"])?;
     fields.word("transport_key_needed", &["true", "false"])?;
     fields.text("transport_key_id")?;
-    let expiration = read_expiration(
-        expiration_text.as_ref().map_or("", |text| text.as_str()),
-        now,
-    )?;
+    let expiration = expiration_text.as_ref().map_or("", |text| text.as_str());
+    let expiration = read_expiration(fields, expiration, now)?;
     let payload = match payload {
         Some(_) => {
             let content_type = content_type.as_ref().map(|label| label.as_str());
@@ -48,13 +77,9 @@ pub(crate) fn read(
                 payload_bytes_max,
             )?)
         }
-        None if fields.get("payload_content_type").is_some() => {
-            let reason = "payload must be provided when payload_content_type is specified";
-            return Err(SCHEMA.violation(Some("payload"), reason));
-        }
         None => None,
     };
-    Ok(NewSecret {
+    Ok(Described {
         name,
         secret_type,
         algorithm,
@@ -62,6 +87,18 @@ pub(crate) fn read(
         bit_length,
         expiration,
         payload,
+    })
+}
+
+/// Reads a content type; `true` where it names a charset.
+pub(crate) fn read_content_type(
+    fields: Fields<'_>,
+    text: &str,
+) -> Result<(ContentType, bool), Problem> {
+    ContentType::parse(text).ok_or_else(|| {
+        let reason = "payload_content_type is not one of ['text/plain', 'text/plain;charset=utf-8', \
+                      'text/plain; charset=utf-8', 'application/octet-stream', 'application/pkcs8']";
+        fields.violation("payload_content_type", reason)
     })
 }
 
@@ -76,7 +113,7 @@ pub(crate) enum Transport<'a> {
 
 impl<'a> Transport<'a> {
     pub(crate) fn of(body: &'a Json) -> Result<Self, Problem> {
-        let fields = SCHEMA.object(body)?;
+        let fields = Schema::Secret.object(body)?;
         let needed = fields.text("transport_key_needed")? == Some("true");
         Ok(match fields.text("transport_key_id")? {
             Some(id) if fields.get("payload").is_some() => Self::Wrapped(id),
@@ -96,7 +133,7 @@ fn read_bit_length(fields: Fields<'_>) -> Result<Option<BitLength>, Problem> {
         } else {
             format!("{bits} is greater than the maximum of {}", BitLength::MAX)
         };
-        SCHEMA.violation(Some("bit_length"), reason)
+        fields.violation("bit_length", reason)
     })
 }
 
@@ -106,11 +143,15 @@ fn read_secret_type(fields: Fields<'_>) -> Result<SecretType, Problem> {
     Ok(word.and_then(|word| word.parse().ok()).unwrap_or_default())
 }
 
-fn read_expiration(text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+fn read_expiration(
+    fields: Fields<'_>,
+    text: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
-    let violation = |reason: &str| SCHEMA.violation(Some("expiration"), reason);
+    let violation = |reason: &str| fields.violation("expiration", reason);
     let at = Timestamp::parse_iso8601(text)
         .map_err(|_source| violation("Invalid date for 'expiration'"))?;
     if at <= now {
@@ -128,16 +169,12 @@ fn read_payload(
 ) -> Result<NewPayload, Problem> {
     let content_type = content_type.ok_or_else(|| {
         let reason = "If 'payload' is supplied, 'payload_content_type' must also be supplied.";
-        SCHEMA.violation(Some("payload_content_type"), reason)
+        fields.violation("payload_content_type", reason)
     })?;
-    let (content_type, _) = ContentType::parse(content_type).ok_or_else(|| {
-        let reason = "payload_content_type is not one of ['text/plain', 'text/plain;charset=utf-8', \
-                      'text/plain; charset=utf-8', 'application/octet-stream', 'application/pkcs8']";
-        SCHEMA.violation(Some("payload_content_type"), reason)
-    })?;
-    require_encoding(content_type, encoding)?;
+    let (content_type, _) = read_content_type(fields, content_type)?;
+    require_encoding(fields, content_type, encoding)?;
     let Some(Json::Text(text)) = fields.get("payload") else {
-        return Err(SCHEMA.violation(Some("payload"), "value is not of type 'string'"));
+        return Err(fields.violation("payload", "value is not of type 'string'"));
     };
     if text.as_str().len() > bytes_max {
         return Err(Problem::new(
@@ -146,16 +183,13 @@ fn read_payload(
         ));
     }
     if text.as_str().is_empty() {
-        return Err(SCHEMA.violation(Some("payload"), "If 'payload' specified, must be non empty"));
+        return Err(fields.violation("payload", "If 'payload' specified, must be non empty"));
     }
     let bytes: SecretBytes = if content_type == ContentType::Text {
         text.to_secret_bytes()
     } else {
         decode_lenient(text.as_str().as_bytes()).map_err(|_source| {
-            SCHEMA.violation(
-                Some("payload"),
-                "Invalid payload for payload_content_encoding",
-            )
+            fields.violation("payload", "Invalid payload for payload_content_encoding")
         })?
     };
     Ok(NewPayload {
@@ -164,7 +198,11 @@ fn read_payload(
     })
 }
 
-fn require_encoding(content_type: ContentType, encoding: Option<&str>) -> Result<(), Problem> {
+fn require_encoding(
+    fields: Fields<'_>,
+    content_type: ContentType,
+    encoding: Option<&str>,
+) -> Result<(), Problem> {
     let reason = match (content_type, encoding) {
         (ContentType::Text | ContentType::TextWithCharset, None)
         | (ContentType::OctetStream | ContentType::Pkcs8, Some(_)) => {
@@ -177,5 +215,5 @@ fn require_encoding(content_type: ContentType, encoding: Option<&str>) -> Result
             "payload_content_encoding is not one of ['base64', 'binary']"
         }
     };
-    Err(SCHEMA.violation(Some("payload_content_encoding"), reason))
+    Err(fields.violation("payload_content_encoding", reason))
 }

@@ -114,7 +114,11 @@ pub(crate) fn shown<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::O
     serializer.collect_str(at)
 }
 
-fn shown_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+/// The same, or null.
+pub(crate) fn shown_or_null<S: Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.collect_str(at),
         None => serializer.serialize_none(),

@@ -11,8 +11,8 @@ use crate::route::{Resource, Route};
 /// as admin, as member of another project, as admin of another project.
 struct Call {
     method: &'static str,
-    /// Below the secret; below the container where it starts with
-    /// `{container}`; from the root where it starts with a slash.
+    /// Below the secret; below the container or the order where it starts with
+    /// `{container}` or `{order}`; from the root where it starts with a slash.
     path: &'static str,
     body: Body,
     expected: [u16; 6],
@@ -132,6 +132,31 @@ const CALLS: &[Call] = &[
         "consumers",
         Body::Json(consumer),
         [401, 403, 200, 200, 403, 403],
+    ),
+    call(
+        "GET",
+        "/v1/orders",
+        Body::None,
+        [401, 403, 200, 200, 200, 200],
+    ),
+    call(
+        "POST",
+        "/v1/orders",
+        Body::Json(key_order),
+        [401, 403, 202, 202, 202, 202],
+    ),
+    call(
+        "PUT",
+        "/v1/orders",
+        Body::Json(key_order),
+        [401, 403, 405, 405, 405, 405],
+    ),
+    call("GET", "{order}", Body::None, [401, 403, 200, 200, 404, 404]),
+    call(
+        "DELETE",
+        "{order}",
+        Body::None,
+        [401, 403, 204, 204, 404, 404],
     ),
     // Ids of consumers are shown nowhere, so nobody finds one. The rule speaks
     // of containers, so of those who ask about a secret it knows admins only.
@@ -348,16 +373,22 @@ fn container_consumer() -> Value {
     json!({"name": "n", "URL": "u"})
 }
 
-/// The paths of a secret and of a container.
+fn key_order() -> Value {
+    json!({"type": "key", "meta": {"algorithm": "aes", "bit_length": 128}})
+}
+
+/// The paths of a secret, of a container and of an order.
 struct Paths {
     secret: String,
     container: String,
+    order: String,
 }
 
 impl Paths {
     fn of(&self, call: &Call) -> String {
         match call.path {
             "" => self.secret.clone(),
+            "{order}" => self.order.clone(),
             absolute if absolute.starts_with('/') => absolute.to_owned(),
             path => match path.strip_prefix("{container}") {
                 Some(below) => format!("{}{below}", self.container),
@@ -381,7 +412,7 @@ fn send(rig: &Rig, token: &str, call: &Call, paths: &Paths) -> http::Response<by
     }
 }
 
-/// A secret and a container with everything that the calls want to find.
+/// A secret, a container and an order, with everything that the calls want to find.
 fn prepared(rig: &Rig) -> Paths {
     let secret = rig.stored("hush");
     let container = rig.contained(&[("e", &secret)]);
@@ -400,7 +431,12 @@ fn prepared(rig: &Rig) -> Paths {
         "PUT /v1/project-quotas/p",
         &json!({"project_quotas": {"secrets": 9}}),
     );
-    Paths { secret, container }
+    let order = rig.ordered(&key_order());
+    Paths {
+        secret,
+        container,
+        order,
+    }
 }
 
 #[test]
@@ -449,7 +485,11 @@ fn a_refused_call_changes_nothing() {
 }
 
 fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
-    let Paths { secret, container } = paths;
+    let Paths {
+        secret,
+        container,
+        order: _,
+    } = paths;
     let of_secret = ["", "/payload", "/metadata", "/acl", "/consumers"]
         .map(|below| shown(&rig.get("member", &format!("{secret}{below}"))));
     let of_container = ["", "/acl", "/consumers"]
@@ -457,7 +497,8 @@ fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
     let lists = ["/v1/secrets", "/v1/containers"].map(|path| shown(&rig.get("stranger", path)));
     let quotas =
         ["/v1/project-quotas", "/v1/transport_keys"].map(|path| shown(&rig.get("admin", path)));
-    [&of_secret[..], &of_container, &lists, &quotas].concat()
+    let orders = ["member", "stranger"].map(|token| shown(&rig.get(token, "/v1/orders")));
+    [&of_secret[..], &of_container, &lists, &quotas, &orders].concat()
 }
 
 /// Every kind of route is in the table. A new kind does not compile here until
@@ -467,6 +508,7 @@ fn the_table_is_complete() {
     let paths = Paths {
         secret: "/v1/secrets/x".to_owned(),
         container: "/v1/containers/x".to_owned(),
+        order: "/v1/orders/x".to_owned(),
     };
     let listed = |resource: &Resource<'_>| -> Vec<&str> {
         let same = |call: &&Call| match Route::of(&paths.of(call)) {
@@ -500,6 +542,8 @@ fn the_table_is_complete() {
         Resource::TransportKeys,
         Resource::TransportKey(x()),
         Resource::BelowSecret(x()),
+        Resource::Orders,
+        Resource::Order(x()),
         Resource::Containers,
         Resource::Container(x()),
         Resource::ContainerSecrets(x()),
@@ -524,6 +568,8 @@ fn the_table_is_complete() {
             | Resource::ContainerConsumer(..)
             | Resource::BelowContainer(_)
             | Resource::Nothing { .. } => &["GET"],
+            Resource::Orders => &["GET", "POST", "PUT"],
+            Resource::Order(_) => &["GET", "DELETE"],
             Resource::Secrets | Resource::Containers | Resource::TransportKeys => &["GET", "POST"],
             Resource::Container(_) => &["GET", "DELETE"],
             Resource::ContainerSecrets(_) | Resource::StorePreference(_) => &["POST", "DELETE"],
@@ -543,7 +589,11 @@ fn the_table_is_complete() {
 #[test]
 fn methods_that_are_not_there() {
     let rig = Rig::new();
-    let Paths { secret, container } = prepared(&rig);
+    let Paths {
+        secret,
+        container,
+        order,
+    } = prepared(&rig);
     let of = |path: String, below: &[(&'static str, &'static str)]| {
         let below = below.iter().map(|(below, allow)| (*below, *allow));
         below
@@ -570,7 +620,9 @@ fn methods_that_are_not_there() {
             ("/consumers", "DELETE, GET, POST"),
         ],
     );
-    for (path, below, allow) in of_secret.into_iter().chain(of_container) {
+    let of_order = of(order, &[("", "DELETE, GET")]);
+    let all = of_secret.into_iter().chain(of_container).chain(of_order);
+    for (path, below, allow) in all {
         let line = format!("TRACE {path}{below}");
         let response = rig.send("member", &line, &[], b"");
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{line}");
