@@ -6,12 +6,12 @@ use std::{fmt, sync::Arc};
 use anyhow::anyhow;
 use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
-use donjon_crypto_software::{RootKey, SoftwareCrypto};
+use donjon_crypto_software::{RootKey, SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
     Deployment, ProjectId, ServerKey, UserId,
     ports::{
         Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
-        Repository, RepositoryError, RepositoryExt,
+        Repository, RepositoryError, RepositoryExt, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
@@ -89,12 +89,19 @@ impl Installation {
     }
 
     /// The use cases on top of the adapters, under these rules.
-    pub(crate) fn app(&self, settings: &Settings, policy: Policy) -> App {
+    pub(crate) fn app(
+        &self,
+        settings: &Settings,
+        policy: Policy,
+        workers: Arc<dyn Workers>,
+    ) -> App {
         App::new(Ports {
             repository: Arc::clone(&self.repository),
             crypto: Arc::clone(&self.crypto),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            generator: Arc::new(SoftwareGenerator::new(Arc::clone(&self.entropy))),
+            workers,
             policy,
             quotas: settings.quotas,
             secret_stores: self.secret_stores.clone(),

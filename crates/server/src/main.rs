@@ -23,6 +23,7 @@ mod policy;
 mod signals;
 mod system;
 mod welcome;
+mod workers;
 
 mod commands;
 

@@ -3,7 +3,9 @@ use std::{os::unix::net::UnixStream, path::PathBuf};
 use donjon_app::{Policy, Ports};
 use donjon_domain::ports::Credential;
 use donjon_domain::{SecretBytes, Timestamp, ports::Authenticator};
-use donjon_testkit::{FakeCrypto, FixedClock, MemoryRepository, SeededEntropy};
+use donjon_testkit::{
+    FakeCrypto, FakeKeyGenerator, FakeWorkers, FixedClock, MemoryRepository, SeededEntropy,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -20,6 +22,8 @@ fn admin() -> Admin {
         crypto: Arc::new(FakeCrypto::new(1)),
         clock: clock.clone(),
         entropy,
+        generator: Arc::new(FakeKeyGenerator::new()),
+        workers: Arc::new(FakeWorkers::new()),
         policy: Policy::secure_rbac(),
         quotas: donjon_domain::Quotas::UNLIMITED,
         secret_stores: Vec::new(),

@@ -13,6 +13,7 @@ use crate::{
     config::{Config, Settings},
     data_dir::{self, DataDir},
     exit::{Exit, Failure, OrExit},
+    workers::NoWorkers,
 };
 
 pub(super) fn load(place: &Place) -> Result<Settings, Failure> {
@@ -59,7 +60,7 @@ async fn work_on_the_folder(
     let mut data = DataDir::open_whole(&settings.data_dir, &settings.root_key)?;
     let installation = Installation::open(settings, &mut data).await?;
     let admin = Admin {
-        app: Arc::new(installation.app(settings, policy)),
+        app: Arc::new(installation.app(settings, policy, Arc::new(NoWorkers))),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
     };

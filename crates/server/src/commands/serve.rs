@@ -24,6 +24,7 @@ use crate::{
     policy,
     signals::{self, Reloaded, Stop, Stopper},
     welcome::{Endpoint, Welcome},
+    workers::WorkerThreads,
 };
 
 /// Serves until asked to stop, or until storage stops.
@@ -73,13 +74,16 @@ async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Ex
     let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
     let is_new = data.stage() != Stage::Whole;
     let installation = Installation::open(settings, &mut data).await?;
-    let app = Arc::new(installation.app(settings, policy));
+    let workers = WorkerThreads::start(settings.orders).context("no threads for orders");
+    let workers = Arc::new(workers.or_exit(Exit::Other)?);
+    let app = Arc::new(installation.app(settings, policy, workers.clone()));
     let parts = Parts {
         settings,
         tls,
         data: &data,
         installation: &installation,
         app,
+        workers,
         is_new,
     };
     let outcome = serve_from(parts, &stopper, tasks).await;
@@ -95,6 +99,7 @@ struct Parts<'a> {
     data: &'a DataDir,
     installation: &'a Installation,
     app: Arc<App>,
+    workers: Arc<WorkerThreads>,
     is_new: bool,
 }
 
@@ -105,6 +110,7 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         data,
         installation,
         app,
+        workers,
         is_new,
     } = parts;
     let limits = Limits::default();
@@ -118,11 +124,12 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     let server = server.await.or_exit(Exit::Other)?;
     let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
     tasks.spawn(socket.serve(Admin {
-        app,
+        app: Arc::clone(&app),
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
     }));
     tasks.spawn(flush_uses(installation.clone()));
+    tasks.spawn(resume_orders(app));
     tasks.spawn(signals::watch_storage(
         installation.stopped(),
         stopper.clone(),
@@ -146,8 +153,20 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         ),
         () = stopper.wait_for(Stop::Now) => tracing::warn!("stopped at once"),
     }
+    finish_orders(&workers, stopper).await;
     tasks.end().await;
     Ok(())
+}
+
+/// Lets the orders end that are being carried out, unless that takes long.
+async fn finish_orders(workers: &WorkerThreads, stopper: &Stopper) {
+    let ended = tokio::select! {
+        ended = workers.stop(ORDERS_PATIENCE) => ended,
+        () = stopper.wait_for(Stop::Now) => false,
+    };
+    if !ended {
+        tracing::info!("orders that are not carried out yet follow after the next start");
+    }
 }
 
 fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
@@ -259,6 +278,23 @@ async fn flush_uses(installation: Installation) {
     }
 }
 
+/// Starts the jobs of orders that a stop or a full queue left behind.
+async fn resume_orders(app: Arc<App>) {
+    let mut pulse = interval(ORDERS_PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        match app.orders.resume().await {
+            Ok(0) => {}
+            Ok(orders) => tracing::info!(orders, "carrying out orders that waited"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "waiting orders could not be looked for"
+            ),
+        }
+    }
+}
+
 /// What runs beside the server.
 #[derive(Debug, Default)]
 struct Tasks(Vec<JoinHandle<()>>);
@@ -278,4 +314,7 @@ impl Tasks {
 }
 
 const USES_PULSE: Duration = Duration::from_secs(60);
+const ORDERS_PULSE: Duration = Duration::from_secs(10);
+/// Less than a service manager's patience; what is cut is begun anew.
+const ORDERS_PATIENCE: Duration = Duration::from_secs(10);
 const LEFTOVERS: Duration = Duration::from_secs(5);

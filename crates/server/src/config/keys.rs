@@ -37,6 +37,8 @@ pub(super) const KEYS: &[Key] = &[
     key("quotas.consumers", Kind::Limit, Some("-1")),
     key("quotas.cas", Kind::Limit, Some("-1")),
     key("secret_stores.multiple", Kind::Flag, Some("false")),
+    key("orders.wait_ms", Kind::Count, Some("5000")),
+    key("orders.workers", Kind::Count, None),
     key("root_key.current", Kind::Text, None),
     key("root_key.previous", Kind::Text, None),
     key("policy.defaults", Kind::Text, Some("secure-rbac")),

@@ -1,6 +1,8 @@
 //! What the values mean, and whether they make sense together.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{
+    num::NonZero, ops::RangeInclusive, path::PathBuf, thread::available_parallelism, time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use donjon_domain::{Quotas, Resource};
@@ -12,7 +14,7 @@ use super::{
     Layer, exposure,
     value::{Source, Value},
 };
-use crate::{data_dir, logging};
+use crate::{data_dir, logging, workers::WorkerSettings};
 
 /// The configuration, checked.
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) quotas: Quotas,
     /// Whether clients see which secret stores there are.
     pub(crate) multiple_stores: bool,
+    pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeyFiles,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
@@ -96,6 +99,7 @@ impl Settings {
             limits: limits(&values)?,
             quotas: quotas(&values),
             multiple_stores: values.flag("secret_stores.multiple"),
+            orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
             policy: PolicySettings {
                 defaults: values
@@ -197,6 +201,17 @@ fn quotas(values: &Values<'_>) -> Quotas {
                 None => quotas,
             }
         })
+}
+
+fn orders(values: &Values<'_>) -> Result<WorkerSettings> {
+    let threads = match values.0.get("orders.workers") {
+        Some(_) => usize::try_from(values.count("orders.workers", 1..=WORKERS_MAX)?)?,
+        None => available_parallelism().map_or(1, NonZero::get),
+    };
+    Ok(WorkerSettings {
+        threads: NonZero::new(threads).context("orders.workers is at least 1")?,
+        wait: Duration::from_millis(values.count("orders.wait_ms", 0..=WAIT_MS_MAX)?),
+    })
 }
 
 fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFiles> {
@@ -350,3 +365,7 @@ const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 /// The largest payload in base64, and what stands around it.
 const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
 const PAGE_MAX: u64 = 10_000;
+/// More than any machine has cores; what they do is nothing but computing.
+const WORKERS_MAX: u64 = 256;
+/// Well before the transport gives up on an answer.
+const WAIT_MS_MAX: u64 = 20_000;

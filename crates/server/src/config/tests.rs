@@ -143,6 +143,7 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "tls.cert" | "tls.key" | "tls.client_ca" => "x.pem",
             "root_key.current" | "root_key.previous" => "file:/k",
             "policy.file" => "policy.yaml",
+            "orders.workers" => "2",
             _ => key.default.unwrap(),
         };
         let value = key.kind.parse(text).unwrap();
@@ -362,6 +363,22 @@ fn noauth_stands_alone() {
         &rig,
         "environment DONJON_AUTH__MODES: auth.modes: noauth lets everybody in",
     );
+}
+
+#[test]
+fn orders_have_ranges() {
+    for (line, expected) in [
+        ("wait_ms = 20001", "orders.wait_ms: has to be 0 to 20000"),
+        ("workers = 0", "orders.workers: has to be 1 to 256"),
+        ("workers = 257", "orders.workers: has to be"),
+    ] {
+        check(&file(&format!("[orders]\n{line}\n")), expected);
+    }
+    let settings = file("[orders]\nwait_ms = 0\nworkers = 3\n")
+        .settings()
+        .orders;
+    assert_eq!(settings.wait.as_millis(), 0);
+    assert_eq!(settings.threads.get(), 3);
 }
 
 #[test]
