@@ -12,6 +12,7 @@ mod clients_containers;
 mod drain;
 mod listeners;
 mod oldest_form;
+mod orders;
 mod wire;
 
 #[path = "../support/lib.rs"]

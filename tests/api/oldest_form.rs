@@ -661,7 +661,7 @@ fn what_came_later_is_not_below_a_tenant() {
             let answer = caller.call(&format!("GET {path}/{below}"));
             assert_eq!(answer.status, 404, "{below}: {}", answer.text());
         }
-        for nothing in ["/v1/12345/orders", "/v1/12345/acl", "/v1/12345"] {
+        for nothing in ["/v1/12345/secret-stores", "/v1/12345/acl", "/v1/12345"] {
             let answer = caller
                 .with("X-Project-Id", "12345")
                 .call(&format!("GET {nothing}"));

@@ -36,6 +36,8 @@ const CLAIMED: &[&str] = &[
     "cve-default",
     "cve-legacy",
     "discovery",
+    "orders-asymmetric",
+    "orders-key",
     "rbac-default-consumers",
     "rbac-default-containers",
     "rbac-legacy-consumers",
