@@ -176,7 +176,7 @@ struct Pair {
 impl Pair {
     fn make(algorithm: &str, bits: i64, passphrase: Option<&str>) -> Self {
         let pair = key_pair(&key_spec(algorithm, bits), passphrase);
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a folder");
         let der = algorithm == "dsa";
         let made = Self {
             folder,
@@ -296,11 +296,11 @@ impl Pair {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).unwrap();
+        fs::write(self.path(name), bytes).expect("a file is written");
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
+        fs::read(self.path(name)).expect("a file is read")
     }
 }
 
@@ -318,7 +318,7 @@ fn generator() -> SoftwareGenerator {
 
     impl Entropy for System {
         fn fill(&self, bytes: &mut [u8]) {
-            getrandom::fill(bytes).unwrap();
+            getrandom::fill(bytes).expect("random bytes");
         }
     }
 
