@@ -147,6 +147,8 @@ impl Player<'_> {
         let request = match self.request(step) {
             Ok(request) => request,
             Err(MissingUuid(number)) if self.unmade.contains(&number) => {
+                // What it would have made is not there either.
+                self.unmade.extend(recorded_uuids(step));
                 played.verdict = Verdict::NotNeeded;
                 return played;
             }

@@ -284,3 +284,24 @@ fn an_exception_holds_only_where_it_is_needed() {
         "the difference passed without an entry"
     );
 }
+
+#[test]
+fn what_a_step_that_is_not_sent_would_have_made_is_not_needed_either() {
+    let group = recorded("orders-key");
+    let named = |scenario: &&Scenario| scenario.name == "creator-in-meta";
+    let whole = only(&group, group.scenarios.iter().find(named).unwrap());
+    let list = "[[exception]]\ngroup = 'orders-key'\nscenario = 'creator-in-meta'\nstep = 1\nrecorded = 202\n\
+                answers = 400\nreason = 'test'\nlets_in = true\n";
+    let mut other = whole.clone();
+    other.scenarios[0].steps[0].response.status = 400;
+    let played = replay(&other, &whole, false, list);
+    let steps = &played[0].steps;
+    assert!(matches!(steps[0].verdict, Verdict::Excepted));
+    // The order, and the secret whose id the order tells.
+    assert!(
+        steps[1..]
+            .iter()
+            .all(|step| matches!(step.verdict, Verdict::NotNeeded))
+    );
+    assert_eq!(steps.len(), 3);
+}
