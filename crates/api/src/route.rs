@@ -172,7 +172,8 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         ["orders", _] => Resource::Order(without_json_extension(segment(1))),
         ["orders", _, "index"] => Resource::Order(segment(1)),
         [first, ..] => Resource::Nothing {
-            reserved: first.starts_with("on_"),
+            reserved: first.starts_with("on_")
+                || (is_file_name(first) && !first.ends_with(".json")),
         },
     }
 }
@@ -355,6 +356,9 @@ mod tests {
         for path in ["/v1/foo", "/v1/Secrets", "/v1/secrets-x"] {
             check(path, today(Resource::Nothing { reserved: false }));
         }
-        check("/v1/on_get", today(Resource::Nothing { reserved: true }));
+        for path in ["/v1/on_get", "/v1/secrets.xml"] {
+            check(path, today(Resource::Nothing { reserved: true }));
+        }
+        check("/v1/foo.json", today(Resource::Nothing { reserved: false }));
     }
 }

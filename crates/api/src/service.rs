@@ -128,15 +128,15 @@ impl Api {
 
     async fn answer(&self, head: &Parts, body: RequestBody<'_>, peer: Peer) -> Response<Bytes> {
         let route = Route::of(head.uri.path());
+        if route == Route::Health {
+            return recorded(health::answer(head, (self.parts.health)()), None, None);
+        }
         if head.method == Method::OPTIONS {
             let mut response = empty(StatusCode::OK);
             response
                 .headers_mut()
                 .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             return recorded(response, None, None);
-        }
-        if route == Route::Health {
-            return recorded(health::answer(head, (self.parts.health)()), None, None);
         }
         let base = self.base_urls.of(&head.headers, peer);
         let mut actor = None;
