@@ -69,7 +69,9 @@ pub(crate) async fn on_collection(
     }
     request.require_json_accepted()?;
     request.authorize_project(Action::ProjectQuotasGet, OPERATION)?;
-    let page = request.limits.pages().read(&request.query)?;
+    let pages = request.limits.pages();
+    let page = pages.read_with(&request.query, |text| Ok(ProjectId::new(text)))?;
+    let limit = page.limit;
     let found = request.app.quotas.list(&request.actor, page).await;
     let Page {
         items,
@@ -85,7 +87,7 @@ pub(crate) async fn on_collection(
             plural: "project_quotas",
             url: &url,
             link_tail: "",
-            limit: page.limit,
+            limit,
             page: Page {
                 items,
                 offset,

@@ -49,7 +49,10 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
     const OPERATION: Operation = Operation::TransportKeysRetrieval;
     request.require_json_accepted()?;
     request.authorize_project(Action::TransportKeysGet, OPERATION)?;
-    let page = request.limits.pages().read(&request.query)?;
+    let page = request
+        .limits
+        .pages()
+        .read_with(&request.query, TransportKeyId::parse)?;
     let plugin_name = request.query.get("plugin_name")?;
     let plugin_name = plugin_name.filter(|name| !name.is_empty());
     let found = request

@@ -38,13 +38,15 @@ impl QuotaUseCases {
     pub async fn list(
         &self,
         actor: &Actor,
-        page: PageRequest,
+        page: PageRequest<ProjectId>,
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, Error> {
         self.authorize(actor, Action::ProjectQuotasGet)?;
         let found: Result<_, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Scan, move |tx| tx.list_project_quotas(page))
+            .read_with(Reading::Scan, move |tx| {
+                tx.list_project_quotas(page.clone())
+            })
             .await;
         Ok(found?)
     }

@@ -58,7 +58,7 @@ impl TransportKeys {
         &self,
         actor: &Actor,
         plugin_name: Option<String>,
-        page: PageRequest,
+        page: PageRequest<TransportKeyId>,
     ) -> Result<Page<TransportKey>, Error> {
         self.authorize(actor, Action::TransportKeysGet)?;
         let found: Result<_, RepositoryError> = self

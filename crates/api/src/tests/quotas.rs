@@ -155,6 +155,10 @@ fn links_name_the_list() {
     }
     let page = parsed(&rig.get("admin", "/v1/project-quotas?limit=1&offset=1"));
     assert_eq!(page["project_quotas"][0]["project_id"], "b");
+    for marker in ["a", "http://h/v1/project-quotas/a"] {
+        let path = format!("/v1/project-quotas?limit=1&marker={marker}");
+        assert_eq!(parsed(&rig.get("admin", &path)), page, "{marker}");
+    }
     assert_eq!(page["next"], "http://h/v1/project-quotas?limit=1&offset=2");
     assert_eq!(
         page["previous"],

@@ -35,6 +35,9 @@ fn a_key_is_listed_shown_and_removed() {
     assert_eq!(listed, json!({"transport_keys": [reference], "total": 1}));
     let first = parsed(&rig.get("reader", "/v1/transport_keys?limit=1"));
     assert_eq!(first["next"], "http://h/v1/transport_keys?limit=1&offset=1");
+    let rest = parsed(&rig.get("reader", &format!("/v1/transport_keys?marker={reference}")));
+    assert_eq!(rest["transport_keys"].as_array().unwrap().len(), 1);
+    assert_ne!(rest["transport_keys"][0], json!(reference));
     let expected = json!({
         "plugin_name": "dogtag", "transport_key": "material", "id": id_of(&path),
         "status": "ACTIVE", "deleted": false, "deleted_at": null,

@@ -1,14 +1,14 @@
 //! Quotas, and the counts that they limit.
 
 use donjon_domain::{
-    Page, PageRequest, ProjectId, ProjectQuotas, Resource, Timestamp,
+    Page, PageRequest, ProjectId, ProjectQuotas, Resource, Start, Timestamp,
     ports::{Counted, QuotaReads, QuotaWrites, RepositoryError},
 };
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Mode, Tx, WriteTransaction,
-    lists::{self, known_offset, to_u64},
+    lists::{self, to_u64},
     projects,
 };
 
@@ -41,11 +41,22 @@ impl<M: Mode> QuotaReads for Tx<'_, M> {
 
     fn list_project_quotas(
         &mut self,
-        page: PageRequest,
+        page: PageRequest<ProjectId>,
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, RepositoryError> {
         self.run(|tx| {
-            // A secret is nowhere in a list of projects.
-            let offset = known_offset(&page);
+            let offset = match &page.start {
+                Start::Offset(offset) => *offset,
+                Start::After(project) => {
+                    let sql = "SELECT count(*) FROM project_quotas WHERE number <= \
+                               (SELECT number FROM project_quotas \
+                                JOIN projects ON projects.id = project WHERE name = ?1)";
+                    let before: i64 = tx
+                        .connection
+                        .prepare_cached(sql)?
+                        .query_row([project.as_str()], |row| row.get(0))?;
+                    to_u64(before)?
+                }
+            };
             let skipped = i64::try_from(offset).unwrap_or(i64::MAX);
             let total: i64 = tx
                 .connection

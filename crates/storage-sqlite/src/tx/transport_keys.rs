@@ -1,7 +1,7 @@
 //! Transport keys.
 
 use donjon_domain::{
-    Page, PageRequest, TransportKey, TransportKeyId,
+    Page, PageRequest, Start, TransportKey, TransportKeyId,
     ports::{RepositoryError, TransportKeyReads, TransportKeyWrites},
 };
 use rusqlite::{Row, params};
@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 use super::{
     Mode, Tx, WriteTransaction,
     columns::{label, time},
-    lists::{known_offset, to_u64},
+    lists::to_u64,
 };
 use crate::failure::Failure;
 
@@ -39,11 +39,23 @@ impl<M: Mode> TransportKeyReads for Tx<'_, M> {
     fn list_transport_keys(
         &mut self,
         plugin_name: Option<&str>,
-        page: PageRequest,
+        page: PageRequest<TransportKeyId>,
     ) -> Result<Page<TransportKey>, RepositoryError> {
         self.run(|tx| {
-            // A secret is nowhere in a list of transport keys.
-            let offset = known_offset(&page);
+            let offset = match page.start {
+                Start::Offset(offset) => offset,
+                Start::After(marker) => {
+                    let sql = "SELECT count(*) FROM transport_keys \
+                               WHERE (?1 IS NULL OR plugin_name = ?1) AND id <= \
+                               (SELECT id FROM transport_keys \
+                                WHERE uuid = ?2 AND (?1 IS NULL OR plugin_name = ?1))";
+                    let before: i64 = tx
+                        .connection
+                        .prepare_cached(sql)?
+                        .query_row(params![plugin_name, marker.as_bytes()], |row| row.get(0))?;
+                    to_u64(before)?
+                }
+            };
             let skipped = i64::try_from(offset).unwrap_or(i64::MAX);
             let sql = "SELECT count(*) FROM transport_keys \
                        WHERE ?1 IS NULL OR plugin_name = ?1";

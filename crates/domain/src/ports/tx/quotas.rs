@@ -38,7 +38,7 @@ pub trait QuotaReads {
     /// As storage fails.
     fn list_project_quotas(
         &mut self,
-        page: PageRequest,
+        page: PageRequest<ProjectId>,
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, RepositoryError>;
 
     /// How many the project has, with what this transaction wrote. `now`

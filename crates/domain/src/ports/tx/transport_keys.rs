@@ -22,7 +22,7 @@ pub trait TransportKeyReads {
     fn list_transport_keys(
         &mut self,
         plugin_name: Option<&str>,
-        page: PageRequest,
+        page: PageRequest<TransportKeyId>,
     ) -> Result<Page<TransportKey>, RepositoryError>;
 }
 

@@ -69,7 +69,8 @@ pub fn projects_are_listed_as_they_got_quotas(repository: &dyn Repository) {
     check_list(repository, &[("a", 9), ("b", 3), ("c", 5), ("e", 6)]);
 }
 
-/// A part of the list starts where it is asked to; a secret's id marks nothing.
+/// A part of the list starts where it is asked to; a project that is not in it
+/// marks nothing.
 pub fn project_quotas_come_in_pages(repository: &dyn Repository) {
     let names = ["d", "a", "c", "b"];
     for project in names {
@@ -80,11 +81,15 @@ pub fn project_quotas_come_in_pages(repository: &dyn Repository) {
         (Start::Offset(2), 1, 2),
         (Start::Offset(4), 1, 4),
         (Start::Offset(u64::MAX), 1, u64::MAX),
-        (Start::After(sample::secret_id(1)), 2, 0),
+        (Start::After(sample::project("a")), 1, 2),
+        (Start::After(sample::project("b")), 1, 4),
+        (Start::After(sample::project("unknown")), 2, 0),
     ] {
-        let page = read(repository, move |tx| {
-            tx.list_project_quotas(PageRequest { start, limit })
-        });
+        let page = PageRequest {
+            start: start.clone(),
+            limit,
+        };
+        let page = read(repository, move |tx| tx.list_project_quotas(page.clone()));
         let found: Vec<_> = page.items.iter().map(|(name, _)| name.as_str()).collect();
         let expected: Vec<_> = names
             .into_iter()

@@ -1,7 +1,7 @@
 //! Transport keys.
 
 use donjon_domain::{
-    PageRequest, Start, Timestamp, TransportKey,
+    PageRequest, Start, Timestamp, TransportKey, TransportKeyId,
     ports::{Repository, RepositoryError, RepositoryErrorKind},
 };
 
@@ -55,7 +55,8 @@ pub fn transport_keys_are_listed_by_plugin(repository: &dyn Repository) {
     check_list(repository, Some(""), &[]);
 }
 
-/// A part of the list starts where it is asked to; a secret's id marks nothing.
+/// A part of the list starts where it is asked to; a key that is not in it marks
+/// nothing.
 pub fn transport_keys_come_in_pages(repository: &dyn Repository) {
     for number in [9, 1, 7, 3] {
         insert(repository, &sample::transport_key(number, "plugin"));
@@ -67,7 +68,10 @@ pub fn transport_keys_come_in_pages(repository: &dyn Repository) {
         (Start::Offset(2), 1, 2),
         (Start::Offset(4), 1, 4),
         (Start::Offset(u64::MAX), 1, u64::MAX),
-        (Start::After(sample::secret_id(1)), 2, 0),
+        (Start::After(sample::transport_key_id(1)), 2, 2),
+        (Start::After(sample::transport_key_id(3)), 2, 4),
+        (Start::After(sample::transport_key_id(2)), 2, 0),
+        (Start::After(sample::transport_key_id(21)), 2, 0),
     ] {
         let page = read(repository, move |tx| {
             tx.list_transport_keys(Some("plugin"), PageRequest { start, limit })
@@ -116,7 +120,7 @@ fn insert(repository: &dyn Repository, key: &TransportKey) {
     write(repository, move |tx| tx.insert_transport_key(&key));
 }
 
-fn whole() -> PageRequest {
+fn whole() -> PageRequest<TransportKeyId> {
     PageRequest {
         start: Start::Offset(0),
         limit: 100,

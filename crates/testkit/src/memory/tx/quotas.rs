@@ -1,7 +1,7 @@
 //! Quotas. Counts are made anew each time: here nobody waits for them.
 
 use donjon_domain::{
-    Page, PageRequest, ProjectId, ProjectQuotas, Timestamp,
+    Page, PageRequest, ProjectId, ProjectQuotas, Start, Timestamp,
     ports::{Counted, QuotaReads, QuotaWrites, RepositoryError},
 };
 
@@ -19,10 +19,16 @@ impl QuotaReads for Tx {
 
     fn list_project_quotas(
         &mut self,
-        page: PageRequest,
+        page: PageRequest<ProjectId>,
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, RepositoryError> {
         let whole: Vec<_> = self.state.quotas.rows().collect();
-        Ok(list::cut(&whole, page, |_, _| false))
+        let start = match &page.start {
+            Start::Offset(offset) => Start::Offset(*offset),
+            Start::After(project) => Start::After(project),
+        };
+        let limit = page.limit;
+        let page = PageRequest { start, limit };
+        Ok(list::cut(&whole, page, |(own, _), project| own == project))
     }
 
     fn count(

@@ -19,13 +19,13 @@ impl TransportKeyReads for Tx {
     fn list_transport_keys(
         &mut self,
         plugin_name: Option<&str>,
-        page: PageRequest,
+        page: PageRequest<TransportKeyId>,
     ) -> Result<Page<TransportKey>, RepositoryError> {
         let keys = self.state.transport_keys.rows();
         let whole: Vec<_> = keys
             .filter(|key| plugin_name.is_none_or(|name| key.plugin_name.as_str() == name))
             .collect();
-        Ok(list::cut(&whole, page, |_, _| false))
+        Ok(list::cut(&whole, page, |key, id| key.id == id))
     }
 }
 
