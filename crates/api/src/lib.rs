@@ -18,6 +18,7 @@ mod base_url;
 mod body;
 mod consumers;
 mod containers;
+mod cors;
 mod entity;
 mod health;
 mod json;
@@ -43,6 +44,7 @@ mod webob;
 #[cfg(test)]
 mod tests;
 
+pub use cors::CorsConfig;
 pub use problem::{Refusal, RefusedBy};
 pub use request::Peer;
 pub use service::{AccessRecord, Api, ApiConfig, ApiParts, Limits};

@@ -190,6 +190,14 @@ async fn delete(request: &Request<'_>, id: OrderId) -> Result<Response<Bytes>, P
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
+/// Orders have nothing below them, and unknown ones are told apart.
+pub(crate) async fn below_order(
+    request: &Request<'_>,
+    id: &str,
+) -> Result<Response<Bytes>, Problem> {
+    Err(refused(request, parse_id(id)?, Problem::not_found()).await)
+}
+
 /// Why a request about an order is refused: an unknown order comes before
 /// everything else.
 async fn refused(request: &Request<'_>, id: OrderId, otherwise: Problem) -> Problem {

@@ -59,6 +59,8 @@ pub(crate) enum Resource<'a> {
     TransportKey(Cow<'a, str>),
     Orders,
     Order(Cow<'a, str>),
+    /// Something below an order that is not there.
+    BelowOrder(Cow<'a, str>),
     /// Something below a secret that is not there.
     BelowSecret(Cow<'a, str>),
     Containers,
@@ -171,6 +173,7 @@ fn resource<'a>(segments: &[Cow<'a, str>]) -> Resource<'a> {
         ["orders" | "orders.json"] | ["orders", "index"] => Resource::Orders,
         ["orders", _] => Resource::Order(without_json_extension(segment(1))),
         ["orders", _, "index"] => Resource::Order(segment(1)),
+        ["orders", ..] => Resource::BelowOrder(segment(1)),
         [first, ..] => Resource::Nothing {
             reserved: first.starts_with("on_")
                 || (is_file_name(first) && !first.ends_with(".json")),
@@ -304,10 +307,9 @@ mod tests {
         for path in ["/v1/orders/x", "/v1/orders/x.json", "/v1/orders/x/index"] {
             check(path, today(Resource::Order("x".into())));
         }
-        check(
-            "/v1/orders/x/foo",
-            today(Resource::Nothing { reserved: false }),
-        );
+        for path in ["/v1/orders/x/foo", "/v1/orders/x/acl"] {
+            check(path, today(Resource::BelowOrder("x".into())));
+        }
     }
 
     #[test]

@@ -20,7 +20,9 @@ use crate::{
     acls,
     base_url::BaseUrls,
     body::{self, RequestBody},
-    consumers, containers, entity, health, media,
+    consumers, containers,
+    cors::CorsConfig,
+    entity, health, media,
     microversion::{self, Microversion},
     orders,
     paging::PageLimits,
@@ -44,6 +46,8 @@ pub struct ApiConfig {
     pub host_href: Vec<String>,
     /// Sizes.
     pub limits: Limits,
+    /// Which pages of other servers may read answers.
+    pub cors: CorsConfig,
 }
 
 /// Sizes that requests may have.
@@ -93,6 +97,7 @@ pub struct Api {
     parts: ApiParts,
     limits: Limits,
     base_urls: BaseUrls,
+    cors: CorsConfig,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
@@ -106,6 +111,7 @@ impl Api {
             parts,
             limits: config.limits,
             base_urls: BaseUrls::new(&config.host_href),
+            cors: config.cors,
         }
     }
 
@@ -118,7 +124,8 @@ impl Api {
         mut body: RequestBody<'_>,
         peer: Peer,
     ) -> Response<Bytes> {
-        let response = self.answer(head, body.as_mut(), peer).await;
+        let mut response = self.answer(head, body.as_mut(), peer).await;
+        self.cors.decorate(head, &mut response);
         // Whoever waits for `100 Continue` need not send a body that nobody wants.
         if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
             body::discard(body, self.limits.request_bytes.max(DISCARD_BYTES_MAX)).await;
@@ -279,6 +286,7 @@ async fn dispatch(
         }
         Resource::Orders => orders::on_collection(request, method).await,
         Resource::Order(id) => orders::on_order(request, method, &id).await,
+        Resource::BelowOrder(id) => orders::below_order(&request, &id).await,
         // Where the path names nothing, other methods than GET get null.
         Resource::Nothing { reserved } if reserved || *method != Method::GET => {
             Err(Problem::undescribed(StatusCode::NOT_FOUND))

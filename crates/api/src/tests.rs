@@ -25,7 +25,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::{AccessRecord, Api, ApiConfig, ApiParts, Limits, Peer, Refusal};
+use crate::{AccessRecord, Api, ApiConfig, ApiParts, CorsConfig, Limits, Peer, Refusal};
 
 pub(crate) struct Rig {
     api: Api,
@@ -124,6 +124,10 @@ impl Rig {
             ApiConfig {
                 host_href: host_href.iter().map(|url| (*url).to_owned()).collect(),
                 limits: Limits::default(),
+                cors: CorsConfig {
+                    allowed_origin: vec!["https://ui.example.org".to_owned()],
+                    ..CorsConfig::default()
+                },
             },
             parts,
         );
@@ -537,4 +541,36 @@ fn cve_2022_23451_metadata_of_another_project_is_refused() {
         parsed(&rig.get("member", &format!("{path}/metadata"))),
         json!({"metadata": {"k": "v"}})
     );
+}
+
+#[test]
+fn pages_of_allowed_origins_read_every_answer() {
+    let rig = Rig::new();
+    let origin = ("origin", "https://ui.example.org");
+    for (token, line) in [
+        ("member", "GET /v1/secrets"),
+        ("", "GET /v1/secrets"),
+        ("reader", "GET /v1/secrets"),
+        ("member", "GET /v1/nothing"),
+        ("", "GET /"),
+    ] {
+        let response = rig.send(token, line, &[origin], b"");
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            origin.1,
+            "{line} as {token:?}"
+        );
+    }
+    let headers = [
+        origin,
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-headers", "x-auth-token"),
+    ];
+    let preflight = rig.send("", "OPTIONS /v1/secrets", &headers, b"");
+    assert_eq!(preflight.status(), 200);
+    assert_eq!(header(&preflight, "access-control-allow-methods"), "PUT");
+    let stranger = [("origin", "https://evil.example.org")];
+    let response = rig.send("member", "GET /v1/secrets", &stranger, b"");
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, "access-control-allow-origin"), "");
 }

@@ -48,7 +48,7 @@ impl Installation {
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         data.begin(&settings.root_key, &*entropy)?;
         let crypto = Arc::new(load_root_keys(&settings.root_key, &entropy)?);
-        let storage = open_storage(data, &clock).await?;
+        let storage = open_storage(settings, data, &clock).await?;
         let repository: Arc<dyn Repository> = storage.clone();
         if data.stage() == Stage::Whole {
             require_deployment(&*repository, data).await?;
@@ -173,10 +173,12 @@ fn load_root_keys(
 
 /// Makes the database where a new folder has none yet.
 async fn open_storage(
+    settings: &Settings,
     data: &DataDir,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SqliteRepository>, Failure> {
-    let options = OpenOptions::new(data.database(), Arc::clone(clock));
+    let mut options = OpenOptions::new(data.database(), Arc::clone(clock));
+    options.expired_kept = settings.expired_kept;
     let is_new = data.stage() != Stage::Whole && !options.path.exists();
     let opening = tokio::task::spawn_blocking(move || {
         if is_new {

@@ -158,6 +158,12 @@ const CALLS: &[Call] = &[
         Body::None,
         [401, 403, 204, 204, 404, 404],
     ),
+    call(
+        "GET",
+        "{order}/nothing",
+        Body::None,
+        [401, 404, 404, 404, 404, 404],
+    ),
     // Ids of consumers are shown nowhere, so nobody finds one. The rule speaks
     // of containers, so of those who ask about a secret it knows admins only.
     call(
@@ -388,8 +394,8 @@ impl Paths {
     fn of(&self, call: &Call) -> String {
         match call.path {
             "" => self.secret.clone(),
-            "{order}" => self.order.clone(),
             absolute if absolute.starts_with('/') => absolute.to_owned(),
+            path if path.starts_with("{order}") => path.replace("{order}", &self.order),
             path => match path.strip_prefix("{container}") {
                 Some(below) => format!("{}{below}", self.container),
                 None => format!("{}/{path}", self.secret),
@@ -544,6 +550,7 @@ fn the_table_is_complete() {
         Resource::BelowSecret(x()),
         Resource::Orders,
         Resource::Order(x()),
+        Resource::BelowOrder(x()),
         Resource::Containers,
         Resource::Container(x()),
         Resource::ContainerSecrets(x()),
@@ -565,6 +572,7 @@ fn the_table_is_complete() {
             | Resource::Quotas
             | Resource::ProjectQuotas
             | Resource::BelowSecret(_)
+            | Resource::BelowOrder(_)
             | Resource::ContainerConsumer(..)
             | Resource::BelowContainer(_)
             | Resource::Nothing { .. } => &["GET"],

@@ -405,7 +405,17 @@ fn checks_come_in_barbicans_order() {
         with(&format!("PUT {path}"), &[]),
         (405, "DELETE, GET".to_owned())
     );
-    assert_eq!(with(&format!("GET {path}/foo"), &[]), (404, none()));
+    for (below, description) in [
+        (format!("{path}/foo"), ""),
+        (
+            path.replace("/orders/", "/orders/x") + "/acl",
+            "Order not found.",
+        ),
+    ] {
+        let response = rig.get("member", &below);
+        assert_eq!(response.status(), 404);
+        assert_eq!(parsed(&response)["description"], description);
+    }
     for method in ["GET", "PUT", "DELETE"] {
         for id in ["bad", "1", "00000000-0000-4000-8000-000000000000"] {
             let response = rig.send("member", &format!("{method} /v1/orders/{id}"), &text, b"");

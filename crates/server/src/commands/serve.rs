@@ -180,6 +180,7 @@ fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
             page_default: limits.page_default,
             page_max: limits.page_max,
         },
+        cors: settings.cors.clone(),
     };
     let repository = Arc::clone(&installation.repository);
     let parts = ApiParts {

@@ -37,6 +37,17 @@ pub(super) const KEYS: &[Key] = &[
     key("quotas.consumers", Kind::Limit, Some("-1")),
     key("quotas.cas", Kind::Limit, Some("-1")),
     key("secret_stores.multiple", Kind::Flag, Some("false")),
+    key("clean_up.expired_kept_days", Kind::Limit, Some("90")),
+    key("cors.allowed_origin", Kind::List, Some("")),
+    key("cors.allow_credentials", Kind::Flag, Some("true")),
+    key("cors.max_age", Kind::Count, Some("3600")),
+    key(
+        "cors.allow_methods",
+        Kind::List,
+        Some("GET,PUT,POST,DELETE,PATCH"),
+    ),
+    key("cors.allow_headers", Kind::List, Some(CORS_HEADERS)),
+    key("cors.expose_headers", Kind::List, Some(CORS_HEADERS)),
     key("orders.wait_ms", Kind::Count, Some("5000")),
     key("orders.workers", Kind::Count, None),
     key("root_key.current", Kind::Text, None),
@@ -85,5 +96,9 @@ impl Key {
         self.kind.parse(self.default?)
     }
 }
+
+/// Barbican's.
+const CORS_HEADERS: &str = "X-Auth-Token,X-Openstack-Request-Id,X-Project-Id,X-Identity-Status,\
+     X-User-Id,X-Storage-Token,X-Domain-Id,X-User-Domain-Id,X-Project-Domain-Id,X-Roles";
 
 pub(super) const VARIABLE_PREFIX: &str = "DONJON_";

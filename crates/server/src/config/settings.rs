@@ -5,10 +5,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use donjon_api::CorsConfig;
 use donjon_domain::{Quotas, Resource};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
-use http::Uri;
+use http::{HeaderName, Method, Uri};
 
 use super::{
     Layer, exposure,
@@ -32,6 +33,10 @@ pub(crate) struct Settings {
     pub(crate) quotas: Quotas,
     /// Whether clients see which secret stores there are.
     pub(crate) multiple_stores: bool,
+    /// Never both everybody and credentials.
+    pub(crate) cors: CorsConfig,
+    /// How long what expired stays in the database; `None` is for ever.
+    pub(crate) expired_kept: Option<Duration>,
     pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeyFiles,
     pub(crate) policy: PolicySettings,
@@ -98,7 +103,9 @@ impl Settings {
             auth: auth(&values)?,
             limits: limits(&values)?,
             quotas: quotas(&values),
+            cors: cors(&values)?,
             multiple_stores: values.flag("secret_stores.multiple"),
+            expired_kept: expired_kept(&values)?,
             orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
             policy: PolicySettings {
@@ -203,6 +210,38 @@ fn quotas(values: &Values<'_>) -> Quotas {
         })
 }
 
+fn cors(values: &Values<'_>) -> Result<CorsConfig> {
+    let cors = CorsConfig {
+        allowed_origin: values.list("cors.allowed_origin", origin)?,
+        allow_credentials: values.flag("cors.allow_credentials"),
+        max_age_s: values.count("cors.max_age", 0..=MAX_AGE_S_MAX)?,
+        allow_methods: values.list("cors.allow_methods", method)?,
+        allow_headers: values.list("cors.allow_headers", header_name)?,
+        expose_headers: values.list("cors.expose_headers", header_name)?,
+    };
+    let everybody = cors.allowed_origin.iter().any(|origin| origin == "*");
+    ensure!(
+        !(everybody && cors.allow_credentials),
+        "{}: * would let every page use the credentials of its reader; \
+         name origins, or set cors.allow_credentials = false",
+        values.place("cors.allowed_origin")
+    );
+    Ok(cors)
+}
+
+fn expired_kept(values: &Values<'_>) -> Result<Option<Duration>> {
+    const KEY: &str = "clean_up.expired_kept_days";
+    let Some(days) = values.limit(KEY).and_then(|days| u64::try_from(days).ok()) else {
+        return Ok(None);
+    };
+    ensure!(
+        days <= DAYS_MAX,
+        "{}: has to be 0 to {DAYS_MAX}, or -1 for ever",
+        values.place(KEY)
+    );
+    Ok(Some(Duration::from_secs(days * 86_400)))
+}
+
 fn orders(values: &Values<'_>) -> Result<WorkerSettings> {
     let threads = match values.0.get("orders.workers") {
         Some(_) => usize::try_from(values.count("orders.workers", 1..=WORKERS_MAX)?)?,
@@ -264,6 +303,40 @@ fn policy_defaults(text: &str) -> Result<DefaultSet> {
         "legacy" => Ok(DefaultSet::NewOrLegacy),
         other => bail!("unknown set {other:?}; there are secure-rbac and legacy"),
     }
+}
+
+/// As browsers send it: scheme, host, and a port that is not the usual one.
+fn origin(text: &str) -> Result<String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let uri: Option<Uri> = text.parse().ok();
+    let is_origin = uri.is_some_and(|uri| {
+        let host = uri
+            .authority()
+            .map(|host| host.as_str())
+            .unwrap_or_default();
+        let scheme = uri.scheme_str().unwrap_or_default();
+        matches!(scheme, "http" | "https") && text == format!("{scheme}://{host}")
+    });
+    ensure!(
+        is_origin && !text.contains(['@', '*']),
+        "{text:?} has to look like https://ui.example.org, without a path or a slash at the end"
+    );
+    Ok(text.to_owned())
+}
+
+fn method(text: &str) -> Result<String> {
+    let method: Method = text
+        .parse()
+        .with_context(|| format!("{text:?} is no method"))?;
+    Ok(method.to_string())
+}
+
+fn header_name(text: &str) -> Result<String> {
+    let parsed = text.parse::<HeaderName>();
+    ensure!(parsed.is_ok(), "{text:?} is no name of a header");
+    Ok(text.to_owned())
 }
 
 fn log_format(text: &str) -> Result<LogFormat> {
@@ -364,6 +437,10 @@ pub(super) const FILE_SCHEME: &str = "file:";
 const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 /// The largest payload in base64, and what stands around it.
 const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// A century.
+const DAYS_MAX: u64 = 36_525;
+/// A day; browsers take no more.
+const MAX_AGE_S_MAX: u64 = 86_400;
 const PAGE_MAX: u64 = 10_000;
 /// More than any machine has cores; what they do is nothing but computing.
 const WORKERS_MAX: u64 = 256;

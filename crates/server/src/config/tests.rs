@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use donjon_oslo_policy::DefaultSet;
 use tempfile::TempDir;
@@ -86,6 +86,11 @@ fn defaults_need_nothing() {
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.quotas, Quotas::UNLIMITED);
     assert!(!settings.multiple_stores);
+    assert_eq!(
+        settings.expired_kept,
+        Some(Duration::from_secs(90 * 86_400))
+    );
+    assert_eq!(settings.cors, donjon_api::CorsConfig::default());
     let root_key = RootKeyFiles {
         current: PathBuf::from("./donjon-data/root.key"),
         is_default: true,
@@ -278,6 +283,60 @@ fn flags_are_true_or_false() {
     check(
         &file("[secret_stores]\nmultiple = \"true\"\n"),
         "donjon.toml:2: secret_stores.multiple has to be true or false",
+    );
+}
+
+#[test]
+fn origins_are_named_exactly_or_get_no_credentials() {
+    let rig =
+        file("[cors]\nallowed_origin = [\"https://ui.example.org\", \"http://[::1]:8080\"]\n");
+    let cors = rig.settings().cors;
+    assert_eq!(
+        cors.allowed_origin,
+        ["https://ui.example.org", "http://[::1]:8080"]
+    );
+    assert!(cors.allow_credentials);
+    let everybody = "[cors]\nallowed_origin = [\"*\"]\n";
+    check(
+        &file(everybody),
+        "donjon.toml:2: cors.allowed_origin: * would let every page use the credentials",
+    );
+    let open = file(&format!("{everybody}allow_credentials = false\n"));
+    assert_eq!(open.settings().cors.allowed_origin, ["*"]);
+    for origin in [
+        "ui.example.org",
+        "https://ui.example.org/",
+        "https://*.example.org",
+        "https://u@ui.example.org",
+        "ftp://ui.example.org",
+        "null",
+    ] {
+        let text = format!("[cors]\nallowed_origin = [\"{origin}\"]\n");
+        check(&file(&text), "donjon.toml:2: cors.allowed_origin: ");
+    }
+    check(
+        &file("[cors]\nallow_headers = [\"a b\"]\n"),
+        "donjon.toml:2: cors.allow_headers: ",
+    );
+    check(
+        &file("[cors]\nmax_age = 86401\n"),
+        "donjon.toml:2: cors.max_age: has to be 0 to 86400",
+    );
+}
+
+#[test]
+fn what_expired_is_kept_for_days_or_for_ever() {
+    for (days, kept) in [
+        ("0", Some(Duration::ZERO)),
+        ("7", Some(Duration::from_secs(604_800))),
+        ("-1", None),
+    ] {
+        let text = format!("[clean_up]\nexpired_kept_days = {days}\n");
+        assert_eq!(file(&text).settings().expired_kept, kept);
+    }
+    check(
+        &file("[clean_up]\nexpired_kept_days = 36526\n"),
+        "donjon.toml:2: clean_up.expired_kept_days: has to be 0 to 36525, or -1 for ever",
     );
 }
 
