@@ -9,9 +9,11 @@
 mod callers;
 mod clients;
 mod clients_containers;
+mod clients_orders;
 mod drain;
 mod listeners;
 mod oldest_form;
+mod operators;
 mod orders;
 mod wire;
 
