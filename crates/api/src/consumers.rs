@@ -1,7 +1,7 @@
 //! Consumers of secrets and containers.
 
 use bytes::Bytes;
-use donjon_domain::{ConsumerId, Page, StoredConsumer, Timestamp};
+use donjon_domain::{ConsumerId, StoredConsumer, Timestamp};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -66,12 +66,7 @@ pub(crate) async fn on_collection<K: Kind>(
 async fn list<K: Kind>(request: &Request<'_>, id: K) -> Result<Response<Bytes>, Problem> {
     let page = request.limits.pages().read(&request.query)?;
     let found = request.app.consumers.list(&request.actor, id, page).await;
-    let Page {
-        items,
-        offset,
-        total,
-    } = found.during(K::OPERATIONS.consumers_retrieval)?;
-    let items = items.iter().map(shown::<K>).collect();
+    let found = found.during(K::OPERATIONS.consumers_retrieval)?;
     let url = format!("{}/consumers", id.reference(request));
     json(
         StatusCode::OK,
@@ -80,11 +75,7 @@ async fn list<K: Kind>(request: &Request<'_>, id: K) -> Result<Response<Bytes>, 
             url: &url,
             link_tail: "",
             limit: page.limit,
-            page: Page {
-                items,
-                offset,
-                total,
-            },
+            page: found.shown(shown::<K>),
         },
     )
 }

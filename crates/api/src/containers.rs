@@ -84,21 +84,9 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
             containers.list(&request.actor, query).await
         }
         // Nothing is of a type that there is not.
-        Err(_unknown) => Ok(Page {
-            items: Vec::new(),
-            offset: 0,
-            total: 0,
-        }),
+        Err(_unknown) => Ok(Page::empty()),
     };
-    let Page {
-        items,
-        offset,
-        total,
-    } = found.during(OPERATION)?;
-    let items = items
-        .iter()
-        .map(|view| ContainerJson::of(request, view))
-        .collect();
+    let found = found.during(OPERATION)?;
     json(
         StatusCode::OK,
         &Listed {
@@ -107,11 +95,7 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
             // Links drop the filters, as in Barbican.
             link_tail: "",
             limit: page.limit,
-            page: Page {
-                items,
-                offset,
-                total,
-            },
+            page: found.shown(|view| ContainerJson::of(request, view)),
         },
     )
 }

@@ -108,17 +108,12 @@ fn listed<'a, T, J: Serialize>(
     found: &'a Page<T>,
     shown: impl FnMut(&'a T) -> J,
 ) -> Result<Response<Bytes>, Problem> {
-    let page = Page {
-        items: found.items.iter().map(shown).collect::<Vec<J>>(),
-        offset: found.offset,
-        total: found.total,
-    };
     let listed = Listed {
         plural: "orders",
         url: &format!("{}/orders", request.root),
         link_tail: "",
         limit,
-        page,
+        page: found.shown(shown),
     };
     json(StatusCode::OK, &listed)
 }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use donjon_app::Action;
-use donjon_domain::{Page, ProjectId, ProjectQuotas, Quotas, Resource};
+use donjon_domain::{ProjectId, ProjectQuotas, Quotas, Resource};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -73,12 +73,7 @@ pub(crate) async fn on_collection(
     let page = pages.read_with(&request.query, |text| Ok(ProjectId::new(text)))?;
     let limit = page.limit;
     let found = request.app.quotas.list(&request.actor, page).await;
-    let Page {
-        items,
-        offset,
-        total,
-    } = found.during(OPERATION)?;
-    let items = items.iter().map(ConfiguredProject::of).collect();
+    let found = found.during(OPERATION)?;
     // Barbican's links name a path that is not there, `project_quotas`.
     let url = format!("{}/project-quotas", request.root);
     json(
@@ -88,11 +83,7 @@ pub(crate) async fn on_collection(
             url: &url,
             link_tail: "",
             limit,
-            page: Page {
-                items,
-                offset,
-                total,
-            },
+            page: found.shown(ConfiguredProject::of),
         },
     )
 }

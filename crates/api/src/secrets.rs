@@ -116,26 +116,9 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
                 )
                 .await
         }
-        None => Ok(Page {
-            items: Vec::new(),
-            offset: 0,
-            total: 0,
-        }),
+        None => Ok(Page::empty()),
     };
-    let Page {
-        items,
-        offset,
-        total,
-    } = found.during(OPERATION)?;
-    let items = items
-        .iter()
-        .map(|view| SecretJson::in_list(request, view))
-        .collect();
-    let shown = Page {
-        items,
-        offset,
-        total,
-    };
+    let found = found.during(OPERATION)?;
     json(
         StatusCode::OK,
         &Listed {
@@ -143,7 +126,7 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
             url: &url,
             link_tail: &link_tail,
             limit: page.limit,
-            page: shown,
+            page: found.shown(|view| SecretJson::in_list(request, view)),
         },
     )
 }

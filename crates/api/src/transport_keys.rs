@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use donjon_app::{Action, Error, Missing};
-use donjon_domain::{Label, Page, Timestamp, TransportKey, TransportKeyId};
+use donjon_domain::{Label, Timestamp, TransportKey, TransportKeyId};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -60,12 +60,7 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
         .transport_keys
         .list(&request.actor, plugin_name.map(str::to_owned), page)
         .await;
-    let Page {
-        items,
-        offset,
-        total,
-    } = found.during(OPERATION)?;
-    let items = items.iter().map(|key| reference(request, key.id)).collect();
+    let found = found.during(OPERATION)?;
     let url = format!("{}/transport_keys", request.root);
     json(
         StatusCode::OK,
@@ -74,11 +69,7 @@ async fn list(request: &Request<'_>) -> Result<Response<Bytes>, Problem> {
             url: &url,
             link_tail: "",
             limit: page.limit,
-            page: Page {
-                items,
-                offset,
-                total,
-            },
+            page: found.shown(|key| reference(request, key.id)),
         },
     )
 }

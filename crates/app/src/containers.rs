@@ -115,19 +115,8 @@ impl Containers {
         self.core
             .repository
             .read_with(reading(&query), move |tx| {
-                let Page {
-                    items,
-                    offset,
-                    total,
-                } = tx.list_containers(&query)?;
-                let items = items
-                    .into_iter()
-                    .map(|container| ContainerView::read(tx, container));
-                Ok(Page {
-                    items: items.collect::<Result<_, RepositoryError>>()?,
-                    offset,
-                    total,
-                })
+                let page = tx.list_containers(&query)?;
+                Ok(page.try_map(|container| ContainerView::read(tx, container))?)
             })
             .await
     }

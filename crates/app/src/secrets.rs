@@ -165,19 +165,8 @@ impl Secrets {
         self.core
             .repository
             .read_with(reading(&query), move |tx| {
-                let Page {
-                    items,
-                    offset,
-                    total,
-                } = tx.list_secrets(&query, now)?;
-                let items = items
-                    .into_iter()
-                    .map(|secret| view(tx, secret, with_consumers));
-                Ok(Page {
-                    items: items.collect::<Result<_, Error>>()?,
-                    offset,
-                    total,
-                })
+                let page = tx.list_secrets(&query, now)?;
+                page.try_map(|secret| view(tx, secret, with_consumers))
             })
             .await
     }

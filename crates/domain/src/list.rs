@@ -159,6 +159,39 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+impl<T> Page<T> {
+    /// A part of a list in which there is nothing.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            items: Vec::new(),
+            offset: 0,
+            total: 0,
+        }
+    }
+
+    /// The same part, with each item as it is shown.
+    pub fn shown<'a, U>(&'a self, show: impl FnMut(&'a T) -> U) -> Page<U> {
+        Page {
+            items: self.items.iter().map(show).collect(),
+            offset: self.offset,
+            total: self.total,
+        }
+    }
+
+    /// The same part, with each item turned into another.
+    ///
+    /// # Errors
+    /// The first that `turn` returns.
+    pub fn try_map<U, E>(self, turn: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        Ok(Page {
+            items: self.items.into_iter().map(turn).collect::<Result<_, E>>()?,
+            offset: self.offset,
+            total: self.total,
+        })
+    }
+}
+
 impl SecretFilter {
     /// Whether the filter holds for every secret.
     #[must_use]
@@ -178,5 +211,35 @@ impl Comparison {
             Self::Less => left < right,
             Self::LessOrEqual => left <= right,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_keeps_its_place_whatever_becomes_of_its_items() {
+        let page = Page {
+            items: vec!["1", "x"],
+            offset: 4,
+            total: 9,
+        };
+        let lengths = page.shown(|text| text.len());
+        assert_eq!(
+            (lengths.items, lengths.offset, lengths.total),
+            (vec![1, 1], 4, 9)
+        );
+        assert!(page.clone().try_map(str::parse::<u8>).is_err());
+        let turned = page.clone().try_map(Ok::<_, ()>);
+        assert_eq!(turned, Ok(page));
+        assert_eq!(
+            Page::<u8>::empty().shown(|item| *item),
+            Page {
+                items: Vec::new(),
+                offset: 0,
+                total: 0
+            }
+        );
     }
 }
