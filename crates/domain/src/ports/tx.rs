@@ -12,6 +12,8 @@ pub use quotas::{Counted, QuotaReads, QuotaWrites};
 pub use secret_stores::{SecretStoreReads, SecretStoreWrites};
 pub use transport_keys::{TransportKeyReads, TransportKeyWrites};
 
+use std::num::NonZeroU32;
+
 use crate::{
     Acl, ContentType, Deployment, KekId, KekScope, MetadataKey, Page, PageRequest, ProjectId,
     Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret, Timestamp,
@@ -113,6 +115,17 @@ pub trait ConsumerReads {
         secret: SecretId,
         page: PageRequest,
     ) -> Result<Page<StoredConsumer>, RepositoryError>;
+
+    /// Whether the secret has so many consumers, at least one. Visits no more of
+    /// them.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn has_secret_consumers(
+        &mut self,
+        secret: SecretId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError>;
 
     /// The registration of exactly this consumer on this secret.
     ///

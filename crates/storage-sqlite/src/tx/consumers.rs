@@ -1,5 +1,7 @@
 //! Consumers of secrets, and what they have in common with those of containers.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     ConsumerId, Label, Page, PageRequest, ProjectId, SecretConsumer, SecretId, StoredConsumer,
     ports::{ConsumerReads, ConsumerWrites, Counted, RepositoryError},
@@ -26,6 +28,9 @@ pub(super) trait Registered: Sized {
 
     /// How many there are at a place.
     const COUNT: &'static str;
+
+    /// A row where there are more than so many at a place: place, how many.
+    const MORE_THAN: &'static str;
 
     /// Of which projects those at a place are, and how many of each.
     const BY_PROJECT: &'static str;
@@ -55,6 +60,9 @@ impl Registered for StoredConsumer {
         select_consumers!("WHERE place = ?1 ORDER BY number LIMIT ?2 OFFSET ?3");
 
     const COUNT: &'static str = "SELECT count(*) FROM secret_consumers WHERE place = ?1";
+
+    const MORE_THAN: &'static str =
+        "SELECT 1 FROM secret_consumers WHERE place = ?1 LIMIT 1 OFFSET ?2";
 
     const BY_PROJECT: &'static str =
         "SELECT project, count(*) FROM secret_consumers WHERE place = ?1 GROUP BY project";
@@ -90,6 +98,14 @@ impl<M: Mode> ConsumerReads for Tx<'_, M> {
         page: PageRequest,
     ) -> Result<Page<StoredConsumer>, RepositoryError> {
         self.run(|tx| self::page(tx, secret, page))
+    }
+
+    fn has_secret_consumers(
+        &mut self,
+        secret: SecretId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        self.run(|tx| has::<StoredConsumer, M>(tx, secret, at_least))
     }
 
     fn find_secret_consumer(
@@ -186,6 +202,19 @@ pub(super) fn all<R: Registered, M: Mode>(
         Some(place) => part(tx, place, 0, -1),
         None => Ok(Vec::new()),
     }
+}
+
+/// Whether there are so many.
+pub(super) fn has<R: Registered, M: Mode>(
+    tx: &mut Tx<'_, M>,
+    owner: R::Owner,
+    at_least: NonZeroU32,
+) -> Result<bool, Failure> {
+    let Some(place) = tx.place(owner)? else {
+        return Ok(false);
+    };
+    let mut statement = tx.connection.prepare_cached(R::MORE_THAN)?;
+    Ok(statement.exists(params![place, at_least.get() - 1])?)
 }
 
 /// A part of them. A marker is nowhere in it: it is the id of something else.

@@ -1,6 +1,6 @@
 //! Containers, their entries and consumers.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, num::NonZeroU32};
 
 use donjon_domain::{
     Acl, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery,
@@ -108,6 +108,14 @@ impl<M: Mode> ContainerReads for Tx<'_, M> {
         page: PageRequest,
     ) -> Result<Page<StoredContainerConsumer>, RepositoryError> {
         self.run(|tx| consumers::page(tx, id, page))
+    }
+
+    fn has_container_consumers(
+        &mut self,
+        id: ContainerId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        self.run(|tx| consumers::has::<StoredContainerConsumer, M>(tx, id, at_least))
     }
 
     fn find_container_consumer(
@@ -300,6 +308,9 @@ impl Registered for StoredContainerConsumer {
         select_consumers!("WHERE place = ?1 ORDER BY name, number LIMIT ?2 OFFSET ?3");
 
     const COUNT: &'static str = "SELECT count(*) FROM container_consumers WHERE place = ?1";
+
+    const MORE_THAN: &'static str =
+        "SELECT 1 FROM container_consumers WHERE place = ?1 LIMIT 1 OFFSET ?2";
 
     const BY_PROJECT: &'static str =
         "SELECT project, count(*) FROM container_consumers WHERE place = ?1 GROUP BY project";

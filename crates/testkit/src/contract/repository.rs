@@ -99,6 +99,7 @@ macro_rules! repository_contract {
                 equal_consumers_are_duplicates,
                 a_consumer_is_found_by_its_parts,
                 a_consumer_can_be_removed,
+                consumers_are_counted_up_to_a_number,
                 consumers_come_in_pages,
             }
             user_metadata {
@@ -128,6 +129,7 @@ macro_rules! repository_contract {
                 equal_container_consumers_are_duplicates,
                 a_container_consumer_is_found_by_its_parts,
                 a_container_consumer_can_be_removed,
+                container_consumers_are_counted_up_to_a_number,
                 container_consumers_come_in_pages,
             }
             container_lists {

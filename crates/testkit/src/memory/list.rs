@@ -83,7 +83,7 @@ pub(super) fn cut<T: Clone, I: Copy>(
     }
 }
 
-fn to_u64(count: usize) -> u64 {
+pub(super) fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

@@ -6,6 +6,8 @@ mod quotas;
 mod secret_stores;
 mod transport_keys;
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     Acl, ContentType, Deployment, KekId, KekScope, KekState, MetadataKey, Page, PageRequest,
     ProjectId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
@@ -122,6 +124,14 @@ impl ConsumerReads for Tx {
         let whole = self.secret_consumers(secret)?;
         let whole: Vec<_> = whole.iter().collect();
         Ok(list::cut(&whole, page, |_, _| false))
+    }
+
+    fn has_secret_consumers(
+        &mut self,
+        secret: SecretId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        Ok(list::to_u64(self.secret_consumers(secret)?.len()) >= u64::from(at_least.get()))
     }
 
     fn find_secret_consumer(

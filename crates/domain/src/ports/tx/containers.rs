@@ -1,5 +1,7 @@
 //! Containers, their entries, ACLs and consumers.
 
+use std::num::NonZeroU32;
+
 use crate::{
     Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Page,
     PageRequest, StoredContainer, StoredContainerConsumer, Timestamp, ports::RepositoryError,
@@ -53,6 +55,17 @@ pub trait ContainerReads {
         id: ContainerId,
         page: PageRequest,
     ) -> Result<Page<StoredContainerConsumer>, RepositoryError>;
+
+    /// Whether the container has so many consumers, at least one. Visits no
+    /// more of them.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn has_container_consumers(
+        &mut self,
+        id: ContainerId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError>;
 
     /// The registration of exactly this consumer on this container.
     ///

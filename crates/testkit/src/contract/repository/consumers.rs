@@ -1,5 +1,7 @@
 //! Consumers.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     PageRequest, SecretConsumer, Start, StoredConsumer,
     ports::{Repository, RepositoryErrorKind},
@@ -86,6 +88,27 @@ pub fn a_consumer_can_be_removed(repository: &dyn Repository) {
         .map(|stored| stored.consumer.resource_id.as_str())
         .collect();
     assert_eq!(resources, ["b", "a"]);
+}
+
+/// It is known whether there are so many, those that left not counted.
+pub fn consumers_are_counted_up_to_a_number(repository: &dyn Repository) {
+    register(repository, &["a", "b", "c"]);
+    write(repository, |tx| {
+        tx.delete_secret_consumer(sample::secret_id(1), &sample::consumer("b"))
+    });
+    for (number, at_least, expected) in [
+        (1, NonZeroU32::MIN, true),
+        (1, NonZeroU32::MIN.saturating_add(1), true),
+        (1, NonZeroU32::MIN.saturating_add(2), false),
+        (1, NonZeroU32::MAX, false),
+        (2, NonZeroU32::MIN, false),
+        (3, NonZeroU32::MIN, false),
+    ] {
+        let has = read(repository, move |tx| {
+            tx.has_secret_consumers(sample::secret_id(number), at_least)
+        });
+        assert_eq!(has, expected, "secret {number}, {at_least}");
+    }
 }
 
 /// A part of the consumers starts where it is asked to; a secret's id marks

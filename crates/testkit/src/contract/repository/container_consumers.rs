@@ -1,5 +1,7 @@
 //! Consumers of containers.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     ContainerConsumer, PageRequest, Start, StoredContainerConsumer,
     ports::{Repository, RepositoryErrorKind},
@@ -89,6 +91,23 @@ pub fn a_container_consumer_can_be_removed(repository: &dyn Repository) {
         tx.container_consumers(sample::container_id(1))
     });
     assert_eq!(found, [other.clone(), second.clone(), first.clone()]);
+}
+
+/// It is known whether there are so many, whatever their names.
+pub fn container_consumers_are_counted_up_to_a_number(repository: &dyn Repository) {
+    register(repository, &["a", "b", "a"]);
+    for (number, at_least, expected) in [
+        (1, NonZeroU32::MIN, true),
+        (1, NonZeroU32::MIN.saturating_add(2), true),
+        (1, NonZeroU32::MIN.saturating_add(3), false),
+        (2, NonZeroU32::MIN, false),
+        (3, NonZeroU32::MIN, false),
+    ] {
+        let has = read(repository, move |tx| {
+            tx.has_container_consumers(sample::container_id(number), at_least)
+        });
+        assert_eq!(has, expected, "container {number}, {at_least}");
+    }
 }
 
 /// A part of the consumers starts where it is asked to; a secret's id marks

@@ -1,5 +1,7 @@
 //! Containers, their entries, ACLs and consumers.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Page,
     PageRequest, StoredContainer, StoredContainerConsumer, Timestamp,
@@ -67,6 +69,14 @@ impl ContainerReads for Tx {
         let whole = self.container_consumers(id)?;
         let whole: Vec<_> = whole.iter().collect();
         Ok(list::cut(&whole, page, |_, _| false))
+    }
+
+    fn has_container_consumers(
+        &mut self,
+        id: ContainerId,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        Ok(list::to_u64(self.container_consumers(id)?.len()) >= u64::from(at_least.get()))
     }
 
     fn find_container_consumer(
