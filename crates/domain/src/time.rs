@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use jiff::{Timestamp as Instant, civil, tz::TimeZone};
+use jiff::{SignedDuration, civil};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00 UTC.
 ///
@@ -58,12 +58,8 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = Instant::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
-            Instant::MIN
-        } else {
-            Instant::MAX
-        });
-        let at = TimeZone::UTC.to_datetime(instant);
+        // By the calendar alone: jiff's instants end a day before year 9999 does.
+        let at = EPOCH.saturating_add(SignedDuration::from_micros(self.0));
         let (date, time) = (at.date(), at.time());
         write!(
             f,
@@ -222,14 +218,18 @@ impl Parts {
             i8::try_from(self.second).ok()?,
             0,
         );
-        let local = TimeZone::UTC
-            .to_timestamp(date.ok()?.to_datetime(time.ok()?))
-            .ok()?;
-        let utc =
-            Timestamp(local.as_microsecond() + self.micros).plus_seconds(-self.offset_seconds);
+        let since_epoch = date
+            .ok()?
+            .to_datetime(time.ok()?)
+            .duration_since(EPOCH)
+            .as_secs();
+        let seconds = since_epoch - self.offset_seconds;
+        let utc = Timestamp(self.micros).plus_seconds(seconds);
         (YEAR_1..YEAR_10000).contains(&utc.0).then_some(utc)
     }
 }
+
+const EPOCH: civil::DateTime = civil::datetime(1970, 1, 1, 0, 0, 0, 0);
 
 /// 0001-01-01T00:00:00 and 10000-01-01T00:00:00, which no answer can show.
 const YEAR_1: i64 = -62_135_596_800_000_000;
@@ -264,6 +264,21 @@ mod tests {
         check("2099-01-02T03:04:05+0200", Some("2099-01-02T01:04:05"));
         check("2099-01-02T03:04:05+02", Some("2099-01-02T01:04:05"));
         check("2000-02-29T00:00:00Z", Some("2000-02-29T00:00:00"));
+    }
+
+    #[test]
+    fn time_ends_with_the_year_9999() {
+        for text in ["9999-12-30T22:00:01", "9999-12-31T23:59:59"] {
+            check(text, Some(text));
+        }
+        check(
+            "9999-12-31T23:59:59.999999Z",
+            Some("9999-12-31T23:59:59.999999"),
+        );
+        check("9999-12-31T23:59:59+12:00", Some("9999-12-31T11:59:59"));
+        check("0001-01-01T00:00:00", Some("0001-01-01T00:00:00"));
+        check("9999-12-31T23:59:59-00:01", None);
+        check("0001-01-01T00:00:00+00:01", None);
     }
 
     #[test]
