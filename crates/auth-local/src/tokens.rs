@@ -41,8 +41,9 @@ pub struct Tokens {
 pub struct NewToken {
     /// The project for which it is valid.
     pub project: ProjectId,
-    /// The user whom its holder is.
-    pub user: UserId,
+    /// The user whom its holder is; `None` for one of its own, named like the
+    /// id of the token.
+    pub user: Option<UserId>,
     /// Role names; stored in lower case.
     pub roles: Vec<String>,
     /// From when on it is refused; `None` means never.
@@ -91,7 +92,7 @@ impl Tokens {
             id,
             hash: self.hasher.hash(token.expose()),
             project: new.project,
-            user: new.user,
+            user: new.user.unwrap_or_else(|| UserId::new(id.to_string())),
             roles: new.roles.iter().map(|role| role.to_lowercase()).collect(),
             created: self.clock.now(),
             expires: new.expires,

@@ -46,7 +46,7 @@ impl Admin {
         new.check().map_err(refused)?;
         let lasts = |seconds| self.clock.now().plus_seconds(seconds);
         let issued = self.tokens.issue(NewToken {
-            user: UserId::new(new.user.as_ref().unwrap_or(&new.project).as_str()),
+            user: new.user.map(|user| UserId::new(user.as_str())),
             project: ProjectId::new(new.project),
             roles: if new.roles.is_empty() {
                 ROLES_DEFAULT.map(str::to_owned).to_vec()

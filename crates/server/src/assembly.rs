@@ -152,7 +152,7 @@ impl Installation {
         }
         let issued = self.tokens.issue(NewToken {
             project: ProjectId::new("default"),
-            user: UserId::new("admin"),
+            user: Some(UserId::new("admin")),
             roles: ["admin", "member", "reader"].map(str::to_owned).to_vec(),
             expires: None,
         });

@@ -110,7 +110,7 @@ pub(crate) struct TokenCreate {
     /// Project whose secrets the token reaches
     #[arg(long, value_name = "PROJECT")]
     pub(crate) project: String,
-    /// User who holds the token, and will own what it creates [default: named like the project]
+    /// User who holds the token, and will own what it creates [default: one of its own, named like the id of the token]
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<String>,
     /// Role of the holder; may be repeated [default: member and reader]

@@ -137,7 +137,7 @@ impl Rig {
     async fn issue(&self, expires: Option<Timestamp>) -> (TokenId, String) {
         let new = NewToken {
             project: ProjectId::new("p"),
-            user: UserId::new("u"),
+            user: Some(UserId::new("u")),
             roles: vec!["Member".to_owned()],
             expires,
         };
@@ -259,7 +259,7 @@ async fn tokens_live_in_the_store_alone() {
     };
     let new = NewToken {
         project: ProjectId::new("p"),
-        user: UserId::new("u"),
+        user: Some(UserId::new("u")),
         roles: Vec::new(),
         expires: None,
     };

@@ -46,7 +46,7 @@ pub(crate) struct Who {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTokenRequest {
     pub(crate) project: String,
-    /// Without one the token's user is named like the project.
+    /// Without one the token is a user of its own.
     pub(crate) user: Option<String>,
     /// Without any: member and reader.
     pub(crate) roles: Vec<String>,

@@ -98,11 +98,16 @@ async fn a_token_is_created_listed_used_and_revoked() {
 #[tokio::test]
 async fn a_project_is_enough() {
     let admin = admin();
-    admin.handle(Request::Create(create("web"))).await;
-    let view = &tokens(&admin).await[0];
-    assert_eq!(view.user, "web");
-    assert_eq!(view.roles, ["member", "reader"]);
-    assert_eq!(view.expires, None);
+    for _ in 0..2 {
+        admin.handle(Request::Create(create("web"))).await;
+    }
+    let views = tokens(&admin).await;
+    for view in &views {
+        assert_eq!(view.user, view.id, "a user of its own");
+        assert_eq!(view.roles, ["member", "reader"]);
+        assert_eq!(view.expires, None);
+    }
+    assert_ne!(views[0].user, views[1].user);
 }
 
 #[tokio::test]
