@@ -141,11 +141,12 @@ impl Kind for SecretId {
         let service = fields.checked_label("service", fields.required_non_empty("service")?)?;
         let resource_type =
             fields.checked_label("resource_type", fields.required_non_empty("resource_type")?)?;
-        let resource_id = fields.required_non_empty("resource_id")?.to_owned();
+        let resource_id = fields.required_non_empty("resource_id")?;
+        fields.at_most("resource_id", resource_id, RESOURCE_ID_CHARS_MAX)?;
         Ok(Self::Consumer {
             service,
             resource_type,
-            resource_id,
+            resource_id: resource_id.to_owned(),
         })
     }
 
@@ -210,4 +211,7 @@ fn invalid_id(text: &'static str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, text)
 }
 
+/// Barbican sets no limit of its own; its column has 36, and databases other than
+/// SQLite fail beyond.
+const RESOURCE_ID_CHARS_MAX: usize = 512;
 const CONSUMER_NAME_CHARS_MAX: usize = 36;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use donjon_app::{Conflict, Denied, EntryRequest, Error, Missing};
+use donjon_app::{Bounded, Conflict, Denied, EntryRequest, Error, Missing};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
@@ -196,6 +196,14 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
             operation,
             "Creation not allowed because a quota has been reached",
         ),
+        Error::BoundReached { bounded, limit } => Problem::issue(
+            StatusCode::FORBIDDEN,
+            operation,
+            &format!(
+                "Creation not allowed because a limit has been reached, {limit} {}",
+                bounded_text(*bounded)
+            ),
+        ),
         Error::Overloaded => Problem::unavailable("The server is busy. Please try again."),
         Error::StorageFull => {
             Problem::unavailable("The server has no room to store this. Nothing was changed.")
@@ -264,6 +272,14 @@ fn no_such_secret(operation: Operation, entry: &EntryRequest) -> String {
         format!("Secret '{name}' with reference '{reference}' doesn't exist.")
     } else {
         "Secret provided doesn't exist.".to_owned()
+    }
+}
+
+const fn bounded_text(bounded: Bounded) -> &'static str {
+    match bounded {
+        Bounded::Consumers => "consumers",
+        Bounded::ContainerSecrets => "secrets in a container",
+        Bounded::MetadataBytes => "bytes of user metadata",
     }
 }
 

@@ -2,6 +2,7 @@
 //! Bodies are written by hand: a renamed field has to break a test.
 
 mod access;
+mod bounds;
 mod containers;
 mod orders;
 mod quotas;
@@ -9,10 +10,10 @@ mod secret_stores;
 mod tenant;
 mod transport_keys;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
-use donjon_app::{App, Policy, Ports, Startup};
+use donjon_app::{App, Bounds, Policy, Ports, Startup};
 use donjon_domain::{
     Actor, ProjectId, Quotas, Scope, UserId,
     ports::{BoxError, Health, RepositoryErrorKind},
@@ -26,6 +27,13 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use crate::{AccessRecord, Api, ApiConfig, ApiParts, CorsConfig, Limits, Peer, Refusal};
+
+/// Small enough to be reached.
+const BOUNDS: Bounds = Bounds {
+    consumers: NonZeroU32::MIN.saturating_add(11),
+    container_secrets: NonZeroU32::MIN.saturating_add(3),
+    metadata_bytes: 2_000,
+};
 
 pub(crate) struct Rig {
     api: Api,
@@ -107,6 +115,7 @@ impl Rig {
             workers: workers.clone(),
             policy: Policy::secure_rbac(),
             quotas: Quotas::UNLIMITED,
+            bounds: BOUNDS,
             secret_stores,
         }));
         let health = {

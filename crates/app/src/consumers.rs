@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
-use donjon_domain::{Actor, ConsumerId, Page, PageRequest, StoredConsumer, ports::Reading};
+use donjon_domain::{
+    Actor, ConsumerId, Page, PageRequest, StoredConsumer,
+    ports::{Reading, RepositoryExt as _},
+};
 
-use crate::{Action, Entity, Error, Missing, core::Core, quotas};
+use crate::{
+    Action, Entity, Error, Missing,
+    core::{Core, live},
+    quotas,
+};
 
 /// Use cases on consumers.
 #[derive(Debug)]
@@ -69,7 +76,8 @@ impl Consumers {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Denied`], [`Error::QuotaReached`], also
-    /// where nothing would be added; else as storage fails.
+    /// where nothing would be added, [`Error::BoundReached`]; else as storage
+    /// fails.
     pub async fn register<E: Entity>(
         &self,
         actor: &Arc<Actor>,
@@ -77,7 +85,8 @@ impl Consumers {
         consumer: E::Consumer,
     ) -> Result<E::View, Error> {
         let registration = ConsumerId::from_uuid(self.core.entropy.uuid_v4());
-        let (project, quotas) = (actor.project.clone(), self.core.quotas);
+        let project = actor.project.clone();
+        let (quotas, bounds) = (self.core.quotas, self.core.bounds);
         self.core
             .write(
                 actor,
@@ -86,6 +95,7 @@ impl Consumers {
                 move |tx, mut stored, now| {
                     quotas::admit(tx, &quotas, &project, E::CONSUMERS, now)?;
                     if id.find_consumer(tx, &consumer)?.is_none() {
+                        bounds.admit_consumer(tx, id)?;
                         let row = StoredConsumer {
                             id: registration,
                             project: project.clone(),
@@ -96,10 +106,11 @@ impl Consumers {
                         id.insert_consumer(tx, &row)?;
                         id.touch(tx, &mut stored, now)?;
                     }
-                    Ok(id.view(tx, stored)?)
+                    Ok(())
                 },
             )
-            .await
+            .await?;
+        self.view(id).await
     }
 
     /// Removes a registration. Projects remove their own, and the owner of the
@@ -128,9 +139,27 @@ impl Consumers {
                         return Err(Error::NotTheRegistrar);
                     }
                     id.delete_consumer(tx, &consumer)?;
-                    Ok(id.view(tx, stored)?)
+                    Ok(())
                 },
             )
-            .await
+            .await?;
+        self.view(id).await
+    }
+
+    /// The entity after a change. All its consumers are in it, so it is not
+    /// read in the transaction, for which every other writer waits.
+    async fn view<E: Entity>(&self, id: E) -> Result<E::View, Error> {
+        let now = self.core.clock.now();
+        let read = |reading| {
+            self.core.repository.read_with(reading, move |tx| {
+                let stored = live(tx, id, now)?;
+                Ok(id.view(tx, stored)?)
+            })
+        };
+        match read(Reading::Scan).await {
+            // Nothing may look undone now because others wait for lists.
+            Err(Error::Overloaded) => read(Reading::Point).await,
+            outcome => outcome,
+        }
     }
 }

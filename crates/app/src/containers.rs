@@ -114,14 +114,15 @@ impl Containers {
         }
         self.core
             .repository
-            .read_with(reading(&query), move |tx| {
+            .read_with(Reading::Scan, move |tx| {
                 let page = tx.list_containers(&query)?;
                 Ok(page.try_map(|container| ContainerView::read(tx, container))?)
             })
             .await
     }
 
-    /// A container with its entries and consumers.
+    /// A container with its entries and consumers, of which there may be
+    /// hundreds.
     ///
     /// # Errors
     /// [`Missing::Container`], [`Error::Denied`]; else as storage fails.
@@ -131,7 +132,7 @@ impl Containers {
                 actor,
                 Action::ContainerGet,
                 id,
-                Reading::Point,
+                Reading::Scan,
                 move |tx, stored| Ok(id.view(tx, stored)?),
             )
             .await
@@ -173,15 +174,15 @@ impl Containers {
     ///
     /// # Errors
     /// [`Missing::Container`], [`Error::Denied`], [`Error::FixedEntries`],
-    /// [`Error::NoSuchSecret`], [`Conflict::EntryExists`] in this order; else as
-    /// storage fails.
+    /// [`Error::NoSuchSecret`], [`Conflict::EntryExists`],
+    /// [`Error::BoundReached`] in this order; else as storage fails.
     pub async fn add_entry(
         &self,
         actor: &Arc<Actor>,
         id: ContainerId,
         entry: EntryRequest,
     ) -> Result<(), Error> {
-        let project = actor.project.clone();
+        let (project, bounds) = (actor.project.clone(), self.core.bounds);
         let action = Action::ContainerSecretPost;
         self.core
             .write(actor, action, id, move |tx, stored, now| {
@@ -189,9 +190,11 @@ impl Containers {
                     return Err(Error::FixedEntries);
                 }
                 let entry = resolve_in(tx, &entry, &stored, &project, now)?;
-                if tx.container_entries(id)?.contains(&entry) {
+                let entries = tx.container_entries(id)?;
+                if entries.contains(&entry) {
                     return Err(Error::Conflict(Conflict::EntryExists));
                 }
+                bounds.admit_entry(&entries)?;
                 Ok(tx.insert_container_entry(id, &entry)?)
             })
             .await
@@ -266,13 +269,4 @@ fn resolve_in(
         return Err(Error::NoSuchSecret(entry.clone()));
     }
     resolve(tx, entry, project, now)
-}
-
-/// A plain page costs a seek; a filter may visit all rows.
-fn reading(query: &ContainerQuery) -> Reading {
-    if query.name.is_none() && query.container_type.is_none() {
-        Reading::Point
-    } else {
-        Reading::Scan
-    }
 }

@@ -11,7 +11,7 @@ use donjon_domain::{
     },
 };
 
-use crate::{Action, ActiveStore, Entity, Error, Policy, sealing::Sealing};
+use crate::{Action, ActiveStore, Bounds, Entity, Error, Policy, sealing::Sealing};
 
 /// The adapters that the use cases work with.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Ports {
     pub policy: Policy,
     /// What projects without quotas of their own may have.
     pub quotas: Quotas,
+    /// How much may hang on one secret or container.
+    pub bounds: Bounds,
     /// Secret stores to choose from, one of them the global default; empty
     /// where there is no choice.
     pub secret_stores: Vec<ActiveStore>,
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) policy: Policy,
     /// What projects without quotas of their own may have.
     pub(crate) quotas: Quotas,
+    pub(crate) bounds: Bounds,
     pub(crate) secret_stores: Vec<ActiveStore>,
     pub(crate) sealing: Sealing,
     pub(crate) generator: Arc<dyn KeyGenerator>,
@@ -61,6 +64,7 @@ impl Core {
             workers,
             policy,
             quotas,
+            bounds,
             secret_stores,
         } = ports;
         let sealing = Sealing::new(
@@ -75,6 +79,7 @@ impl Core {
             entropy,
             policy,
             quotas,
+            bounds,
             secret_stores,
             sealing,
             generator,
@@ -160,7 +165,12 @@ impl Core {
     }
 }
 
-fn live<E: Entity>(tx: &mut dyn ReadTx, id: E, now: Timestamp) -> Result<E::Stored, Error> {
+/// Something that is there.
+pub(crate) fn live<E: Entity>(
+    tx: &mut dyn ReadTx,
+    id: E,
+    now: Timestamp,
+) -> Result<E::Stored, Error> {
     id.live(tx, now)?.ok_or(Error::NotFound(E::MISSING))
 }
 

@@ -4,7 +4,7 @@
 mod container;
 mod secret;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use donjon_domain::{
     Acl, Actor, Page, PageRequest, ProjectId, StoredConsumer, Timestamp,
@@ -90,6 +90,16 @@ pub trait Entity: fmt::Display + Copy + Send + Sync + 'static {
         tx: &mut dyn ReadTx,
         page: PageRequest,
     ) -> Result<Page<StoredConsumer<Self::Consumer>>, RepositoryError>;
+
+    /// Whether it has so many consumers.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn has_consumers(
+        self,
+        tx: &mut dyn ReadTx,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError>;
 
     /// The registration of exactly this consumer.
     ///

@@ -6,7 +6,7 @@ use donjon_domain::{
     ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind},
 };
 
-use crate::{Denied, EntryRequest};
+use crate::{Bounded, Denied, EntryRequest};
 
 /// A use case did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,15 @@ pub enum Error {
         resource: Resource,
         /// How many are allowed.
         limit: i64,
+    },
+    /// The secret or container has as much of it as it may have; nothing was
+    /// done.
+    #[error("limit of {limit} {bounded:?} reached")]
+    BoundReached {
+        /// Of what.
+        bounded: Bounded,
+        /// How much is allowed.
+        limit: u64,
     },
     /// Too much waits; nothing was done.
     #[error("overloaded")]

@@ -13,6 +13,7 @@
 
 mod access;
 mod acls;
+mod bounds;
 mod consumers;
 mod containers;
 mod core;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 pub use access::{Access, Explained};
 pub use acls::Acls;
+pub use bounds::{Bounded, Bounds};
 pub use consumers::Consumers;
 pub use containers::{ContainerView, Containers, EntryRequest, NewContainer};
 pub use core::Ports;

@@ -1,6 +1,6 @@
 //! Secrets: create, list, fetch, complete, delete.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use donjon_domain::{
     Actor, BitLength, ContentType, Label, ListScope, Page, Secret, SecretBytes, SecretConsumer,
@@ -164,7 +164,7 @@ impl Secrets {
         let now = self.core.clock.now();
         self.core
             .repository
-            .read_with(reading(&query), move |tx| {
+            .read_with(reading(&query, with_consumers), move |tx| {
                 let page = tx.list_secrets(&query, now)?;
                 page.try_map(|secret| view(tx, secret, with_consumers))
             })
@@ -191,7 +191,7 @@ impl Secrets {
         let consumers: Result<_, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Point, move |tx| tx.secret_consumers(id))
+            .read_with(Reading::Scan, move |tx| tx.secret_consumers(id))
             .await;
         let consumers = consumers?
             .into_iter()
@@ -283,7 +283,9 @@ impl Secrets {
     ) -> Result<(), Error> {
         self.core
             .write(actor, Action::SecretDelete, id, move |tx, _, _| {
-                if deletion == Deletion::UnlessConsumed && !tx.secret_consumers(id)?.is_empty() {
+                if deletion == Deletion::UnlessConsumed
+                    && tx.has_secret_consumers(id, NonZeroU32::MIN)?
+                {
                     return Err(Error::HasConsumers);
                 }
                 tx.delete_secret(id)?;
@@ -316,9 +318,11 @@ fn view(tx: &mut dyn ReadTx, secret: Secret, with_consumers: bool) -> Result<Sec
     })
 }
 
-/// A plain page of a project costs a seek; everything else may visit all rows.
-fn reading(query: &SecretQuery) -> Reading {
-    let plain = matches!(query.scope, ListScope::Project(_))
+/// A plain page of a project costs a seek; everything else may visit all rows,
+/// or a thousand consumers of each secret.
+fn reading(query: &SecretQuery, with_consumers: bool) -> Reading {
+    let plain = !with_consumers
+        && matches!(query.scope, ListScope::Project(_))
         && query.filter.is_empty()
         && query.sort.is_empty();
     if plain { Reading::Point } else { Reading::Scan }

@@ -16,7 +16,7 @@ use donjon_testkit::{
 };
 
 use crate::{
-    App, Conflict, Deletion, Error, Missing, NewPayload, NewSecret, Policy, Ports, Startup,
+    App, Bounds, Conflict, Deletion, Error, Missing, NewPayload, NewSecret, Policy, Ports, Startup,
 };
 
 pub(crate) struct Rig {
@@ -59,6 +59,7 @@ impl Rig {
             workers: workers.clone(),
             policy,
             quotas: Quotas::UNLIMITED,
+            bounds: Bounds::default(),
             secret_stores: Vec::new(),
         });
         Self {

@@ -58,7 +58,7 @@ impl UserMetadataUseCases {
         found?.ok_or(Error::NotFound(Missing::Metadatum))
     }
 
-    /// Replaces all user metadata.
+    /// Replaces all user metadata. How much there may be is up to the caller.
     ///
     /// # Errors
     /// [`Missing::Secret`], [`Error::Denied`]; else as storage fails.
@@ -78,8 +78,8 @@ impl UserMetadataUseCases {
     /// Adds a key.
     ///
     /// # Errors
-    /// [`Missing::Secret`], [`Error::Denied`], [`Conflict::MetadatumExists`];
-    /// else as storage fails.
+    /// [`Missing::Secret`], [`Error::Denied`], [`Conflict::MetadatumExists`],
+    /// [`Error::BoundReached`] in this order; else as storage fails.
     pub async fn add(
         &self,
         actor: &Arc<Actor>,
@@ -87,11 +87,13 @@ impl UserMetadataUseCases {
         key: MetadataKey,
         value: String,
     ) -> Result<(), Error> {
+        let bounds = self.core.bounds;
         self.core
             .write(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
                 if tx.user_metadatum(secret, &key)?.is_some() {
                     return Err(Error::Conflict(Conflict::MetadatumExists));
                 }
+                bounds.admit_metadatum(&tx.user_metadata(secret)?, &key, &value)?;
                 Ok(tx.put_user_metadatum(secret, &key, &value)?)
             })
             .await
@@ -101,7 +103,8 @@ impl UserMetadataUseCases {
     ///
     /// # Errors
     /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Metadatum`],
-    /// [`Conflict::MetadatumKeyDiffers`] in this order; else as storage fails.
+    /// [`Conflict::MetadatumKeyDiffers`], [`Error::BoundReached`] in this order;
+    /// else as storage fails.
     pub async fn change(
         &self,
         actor: &Arc<Actor>,
@@ -110,6 +113,7 @@ impl UserMetadataUseCases {
         new: (MetadataKey, String),
     ) -> Result<(), Error> {
         let (new_key, value) = new;
+        let bounds = self.core.bounds;
         self.core
             .write(actor, Action::SecretMetaPut, secret, move |tx, _, _| {
                 if tx.user_metadatum(secret, &key)?.is_none() {
@@ -118,6 +122,7 @@ impl UserMetadataUseCases {
                 if new_key != key {
                     return Err(Error::Conflict(Conflict::MetadatumKeyDiffers));
                 }
+                bounds.admit_metadatum(&tx.user_metadata(secret)?, &key, &value)?;
                 Ok(tx.put_user_metadatum(secret, &key, &value)?)
             })
             .await
@@ -128,7 +133,8 @@ impl UserMetadataUseCases {
     ///
     /// # Errors
     /// [`Missing::Secret`], [`Error::Denied`],
-    /// [`Conflict::MetadatumKeyDiffers`] in this order; else as storage fails.
+    /// [`Conflict::MetadatumKeyDiffers`], [`Error::BoundReached`] in this order;
+    /// else as storage fails.
     pub async fn set(
         &self,
         actor: &Arc<Actor>,
@@ -137,12 +143,15 @@ impl UserMetadataUseCases {
         new: (MetadataKey, String),
     ) -> Result<bool, Error> {
         let (new_key, value) = new;
+        let bounds = self.core.bounds;
         self.core
             .write(actor, Action::SecretMetaPost, secret, move |tx, _, _| {
                 if new_key != key {
                     return Err(Error::Conflict(Conflict::MetadatumKeyDiffers));
                 }
-                let is_new = tx.user_metadatum(secret, &key)?.is_none();
+                let all = tx.user_metadata(secret)?;
+                bounds.admit_metadatum(&all, &key, &value)?;
+                let is_new = !all.contains_key(&key);
                 tx.put_user_metadatum(secret, &key, &value)?;
                 Ok(is_new)
             })

@@ -104,6 +104,7 @@ impl Installation {
             workers,
             policy,
             quotas: settings.quotas,
+            bounds: settings.limits.bounds(),
             secret_stores: self.secret_stores.clone(),
         })
     }

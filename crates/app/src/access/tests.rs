@@ -8,7 +8,7 @@ use donjon_testkit::{
 };
 
 use super::*;
-use crate::{App, Policy, Ports};
+use crate::{App, Bounds, Policy, Ports};
 
 /// An app over a secret, an expired secret, a container and an order of
 /// project `p`.
@@ -33,6 +33,7 @@ fn app() -> App {
         workers: Arc::new(FakeWorkers::new()),
         policy: Policy::secure_rbac(),
         quotas: Quotas::UNLIMITED,
+        bounds: Bounds::default(),
         secret_stores: Vec::new(),
     })
 }

@@ -1,5 +1,7 @@
 //! A container as an entity.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     Acl, Actor, ContainerConsumer, ContainerId, Page, PageRequest, ProjectId, StoredConsumer,
     StoredContainer, Timestamp,
@@ -83,6 +85,14 @@ impl Entity for ContainerId {
         page: PageRequest,
     ) -> Result<Page<StoredConsumer<ContainerConsumer>>, RepositoryError> {
         tx.list_container_consumers(self, page)
+    }
+
+    fn has_consumers(
+        self,
+        tx: &mut dyn ReadTx,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        tx.has_container_consumers(self, at_least)
     }
 
     fn find_consumer(

@@ -1,5 +1,7 @@
 //! A secret as an entity.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     Acl, Actor, Page, PageRequest, ProjectId, SecretConsumer, SecretId, StoredConsumer,
     StoredSecret, Timestamp,
@@ -86,6 +88,14 @@ impl Entity for SecretId {
         page: PageRequest,
     ) -> Result<Page<StoredConsumer>, RepositoryError> {
         tx.list_secret_consumers(self, page)
+    }
+
+    fn has_consumers(
+        self,
+        tx: &mut dyn ReadTx,
+        at_least: NonZeroU32,
+    ) -> Result<bool, RepositoryError> {
+        tx.has_secret_consumers(self, at_least)
     }
 
     fn find_consumer(

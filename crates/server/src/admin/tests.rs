@@ -26,6 +26,7 @@ fn admin() -> Admin {
         workers: Arc::new(FakeWorkers::new()),
         policy: Policy::secure_rbac(),
         quotas: donjon_domain::Quotas::UNLIMITED,
+        bounds: donjon_app::Bounds::default(),
         secret_stores: Vec::new(),
     });
     Admin {

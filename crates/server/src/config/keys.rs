@@ -31,6 +31,8 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.request_bytes", Kind::Count, Some("25000")),
     key("limits.page_default", Kind::Count, Some("10")),
     key("limits.page_max", Kind::Count, Some("100")),
+    key("limits.consumers", Kind::Count, Some("1000")),
+    key("limits.container_secrets", Kind::Count, Some("1000")),
     key("quotas.secrets", Kind::Limit, Some("-1")),
     key("quotas.orders", Kind::Limit, Some("-1")),
     key("quotas.containers", Kind::Limit, Some("-1")),

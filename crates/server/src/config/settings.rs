@@ -6,6 +6,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use donjon_api::CorsConfig;
+use donjon_app::Bounds;
 use donjon_domain::{Quotas, Resource};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
@@ -63,6 +64,10 @@ pub(crate) struct Limits {
     pub(crate) page_default: u32,
     /// At least `page_default`.
     pub(crate) page_max: u32,
+    /// Of one secret or container.
+    pub(crate) consumers: NonZero<u32>,
+    /// In one container.
+    pub(crate) container_secrets: NonZero<u32>,
 }
 
 /// Where root keys lie.
@@ -88,6 +93,18 @@ pub(crate) struct PolicySettings {
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+impl Limits {
+    /// How much may hang on one secret or container. User metadata may be as
+    /// large as one request could make it, so that what was read can be written.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            consumers: self.consumers,
+            container_secrets: self.container_secrets,
+            metadata_bytes: self.request_bytes,
+        }
+    }
 }
 
 impl Settings {
@@ -174,6 +191,10 @@ fn auth(values: &Values<'_>) -> Result<AuthMode> {
 
 fn limits(values: &Values<'_>) -> Result<Limits> {
     let size = |key, range| values.count(key, range);
+    let number = |key| {
+        let count = u32::try_from(size(key, 1..=MEMBERS_MAX)?)?;
+        NonZero::new(count).with_context(|| format!("{key} is at least 1"))
+    };
     let limits = Limits {
         secret_bytes: usize::try_from(size("limits.secret_bytes", 1..=SECRET_BYTES_MAX)?)?,
         tenant_secret_bytes: usize::try_from(size(
@@ -183,6 +204,8 @@ fn limits(values: &Values<'_>) -> Result<Limits> {
         request_bytes: usize::try_from(size("limits.request_bytes", 1_000..=REQUEST_BYTES_MAX)?)?,
         page_default: u32::try_from(size("limits.page_default", 1..=PAGE_MAX)?)?,
         page_max: u32::try_from(size("limits.page_max", 1..=PAGE_MAX)?)?,
+        consumers: number("limits.consumers")?,
+        container_secrets: number("limits.container_secrets")?,
     };
     ensure!(
         limits.page_default <= limits.page_max,
@@ -442,6 +465,8 @@ const DAYS_MAX: u64 = 36_525;
 /// A day; browsers take no more.
 const MAX_AGE_S_MAX: u64 = 86_400;
 const PAGE_MAX: u64 = 10_000;
+/// All of them are in one answer.
+const MEMBERS_MAX: u64 = 100_000;
 /// More than any machine has cores; what they do is nothing but computing.
 const WORKERS_MAX: u64 = 256;
 /// Well before the transport gives up on an answer.

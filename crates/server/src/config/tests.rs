@@ -1,5 +1,6 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
+use donjon_app::Bounds;
 use donjon_oslo_policy::DefaultSet;
 use tempfile::TempDir;
 
@@ -82,6 +83,8 @@ fn defaults_need_nothing() {
         request_bytes: 25_000,
         page_default: 10,
         page_max: 100,
+        consumers: Bounds::default().consumers,
+        container_secrets: Bounds::default().container_secrets,
     };
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.quotas, Quotas::UNLIMITED);
@@ -455,6 +458,11 @@ fn limits_have_ranges() {
         (
             "request_bytes = 999",
             "limits.request_bytes: has to be 1000 to",
+        ),
+        ("consumers = 0", "limits.consumers: has to be 1 to 100000"),
+        (
+            "container_secrets = 100001",
+            "limits.container_secrets: has to be 1 to 100000",
         ),
         ("page_default = 0", "limits.page_default: has to be 1 to"),
         ("page_max = 10001", "limits.page_max: has to be 1 to 10000"),
