@@ -4,8 +4,10 @@
 mod access;
 mod bounds;
 mod containers;
+mod document;
 mod orders;
 mod quotas;
+mod route_table;
 mod secret_stores;
 mod tenant;
 mod transport_keys;
