@@ -1,391 +1,20 @@
 //! Every route and method, for every kind of caller. The table is held against
 //! the routes: one that is missing here does not compile or fails.
 
-use http::StatusCode;
-use serde_json::{Value, json};
+mod table;
 
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde_json::json;
+
+use self::table::{Body, CALLS, Call, TOKENS, consumer, container_consumer, key_order};
 use super::{
     Rig,
     route_table::{methods, resources},
     shown,
 };
-use crate::route::{Resource, Route};
-
-/// A call, and what each caller gets: without a token, as reader, as member,
-/// as admin, as member of another project, as admin of another project.
-struct Call {
-    method: &'static str,
-    /// Below the secret; below the container or the order where it starts with
-    /// `{container}` or `{order}`; from the root where it starts with a slash.
-    path: &'static str,
-    body: Body,
-    expected: [u16; 6],
-}
-
-enum Body {
-    None,
-    Json(fn() -> Value),
-    Text,
-}
-
-const TOKENS: [&str; 6] = ["", "reader", "member", "admin", "stranger", "foreign-admin"];
-
-const CALLS: &[Call] = &[
-    call("GET", "/", Body::None, [300, 300, 300, 300, 300, 300]),
-    call(
-        "GET",
-        "/healthcheck",
-        Body::None,
-        [200, 200, 200, 200, 200, 200],
-    ),
-    call("GET", "/v2", Body::None, [404, 404, 404, 404, 404, 404]),
-    call("GET", "/v1", Body::None, [401, 200, 200, 200, 200, 200]),
-    call(
-        "GET",
-        "/v1/nothing",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/secrets",
-        Body::None,
-        [401, 403, 200, 200, 200, 200],
-    ),
-    call(
-        "POST",
-        "/v1/secrets",
-        Body::Json(|| json!({})),
-        [401, 403, 201, 201, 201, 201],
-    ),
-    call("GET", "", Body::None, [401, 403, 200, 200, 403, 200]),
-    call("PUT", "", Body::Text, [401, 403, 409, 409, 403, 403]),
-    call("DELETE", "", Body::None, [401, 403, 204, 204, 403, 204]),
-    call("GET", "nothing", Body::None, [401, 404, 404, 404, 404, 404]),
-    call("GET", "payload", Body::None, [401, 403, 200, 200, 403, 403]),
-    call(
-        "GET",
-        "metadata",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "PUT",
-        "metadata",
-        Body::Json(|| json!({"metadata": {"a": "b"}})),
-        [401, 403, 201, 201, 403, 403],
-    ),
-    call(
-        "POST",
-        "metadata",
-        Body::Json(|| json!({"key": "x", "value": "y"})),
-        [401, 403, 201, 201, 403, 403],
-    ),
-    call(
-        "GET",
-        "metadata/k",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "PUT",
-        "metadata/k",
-        Body::Json(|| json!({"key": "k", "value": "y"})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "POST",
-        "metadata/k",
-        Body::Json(|| json!({"key": "k", "value": "y"})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "metadata/k",
-        Body::None,
-        [401, 403, 204, 204, 403, 403],
-    ),
-    call("GET", "acl", Body::None, [401, 403, 200, 200, 403, 403]),
-    call(
-        "PUT",
-        "acl",
-        Body::Json(|| json!({"read": {"users": ["x"]}})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "PATCH",
-        "acl",
-        Body::Json(|| json!({"read": {"users": ["x"]}})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call("DELETE", "acl", Body::None, [401, 403, 200, 200, 403, 403]),
-    call(
-        "GET",
-        "consumers",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "POST",
-        "consumers",
-        Body::Json(consumer),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "consumers",
-        Body::Json(consumer),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "GET",
-        "/v1/orders",
-        Body::None,
-        [401, 403, 200, 200, 200, 200],
-    ),
-    call(
-        "POST",
-        "/v1/orders",
-        Body::Json(key_order),
-        [401, 403, 202, 202, 202, 202],
-    ),
-    call(
-        "PUT",
-        "/v1/orders",
-        Body::Json(key_order),
-        [401, 403, 405, 405, 405, 405],
-    ),
-    call("GET", "{order}", Body::None, [401, 403, 200, 200, 404, 404]),
-    call(
-        "DELETE",
-        "{order}",
-        Body::None,
-        [401, 403, 204, 204, 404, 404],
-    ),
-    call(
-        "GET",
-        "{order}/nothing",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    // Ids of consumers are shown nowhere, so nobody finds one. The rule speaks
-    // of containers, so of those who ask about a secret it knows admins only.
-    call(
-        "GET",
-        "consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
-        Body::None,
-        [401, 403, 403, 404, 403, 404],
-    ),
-    call(
-        "GET",
-        "/v1/containers",
-        Body::None,
-        [401, 403, 200, 200, 200, 200],
-    ),
-    call(
-        "POST",
-        "/v1/containers",
-        Body::Json(|| json!({"type": "generic"})),
-        [401, 403, 201, 201, 201, 201],
-    ),
-    call(
-        "GET",
-        "{container}",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "{container}",
-        Body::None,
-        [401, 403, 204, 204, 403, 403],
-    ),
-    call(
-        "GET",
-        "{container}/nothing",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "POST",
-        "{container}/secrets",
-        Body::Json(|| json!({"name": "other", "secret_ref": "{secret}"})),
-        [401, 403, 201, 201, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "{container}/secrets",
-        Body::Json(|| json!({"name": "e", "secret_ref": "{secret}"})),
-        [401, 403, 204, 204, 403, 403],
-    ),
-    call(
-        "GET",
-        "{container}/acl",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "PUT",
-        "{container}/acl",
-        Body::Json(|| json!({"read": {"users": ["x"]}})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "PATCH",
-        "{container}/acl",
-        Body::Json(|| json!({"read": {"users": ["x"]}})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "{container}/acl",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "GET",
-        "{container}/consumers",
-        Body::None,
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "POST",
-        "{container}/consumers",
-        Body::Json(|| json!({"name": "other", "URL": "u"})),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "DELETE",
-        "{container}/consumers",
-        Body::Json(container_consumer),
-        [401, 403, 200, 200, 403, 403],
-    ),
-    call(
-        "GET",
-        "{container}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
-        Body::None,
-        [401, 403, 404, 404, 403, 404],
-    ),
-    // Where there is no choice; with one they are in `secret_stores`.
-    call(
-        "GET",
-        "/v1/secret-stores",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/secret-stores/global-default",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/secret-stores/preferred",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/secret-stores/x",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "POST",
-        "/v1/secret-stores/x/preferred",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "DELETE",
-        "/v1/secret-stores/x/preferred",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/secret-stores/x/nothing",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "GET",
-        "/v1/transport_keys",
-        Body::None,
-        [401, 200, 200, 200, 200, 200],
-    ),
-    call(
-        "POST",
-        "/v1/transport_keys",
-        Body::Json(|| json!({"plugin_name": "p", "transport_key": "k"})),
-        [401, 403, 403, 201, 403, 201],
-    ),
-    // The one that is not there: ids are chosen by the server.
-    call(
-        "GET",
-        "/v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
-        Body::None,
-        [401, 404, 404, 404, 404, 404],
-    ),
-    call(
-        "DELETE",
-        "/v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11",
-        Body::None,
-        [401, 403, 403, 404, 403, 404],
-    ),
-    call(
-        "GET",
-        "/v1/quotas",
-        Body::None,
-        [401, 200, 200, 200, 200, 200],
-    ),
-    call(
-        "GET",
-        "/v1/project-quotas",
-        Body::None,
-        [401, 403, 403, 200, 403, 200],
-    ),
-    call(
-        "GET",
-        "/v1/project-quotas/p",
-        Body::None,
-        [401, 403, 403, 200, 403, 200],
-    ),
-    call(
-        "PUT",
-        "/v1/project-quotas/p",
-        Body::Json(|| json!({"project_quotas": {"secrets": -1}})),
-        [401, 403, 403, 204, 403, 204],
-    ),
-    call(
-        "DELETE",
-        "/v1/project-quotas/p",
-        Body::None,
-        [401, 403, 403, 204, 403, 204],
-    ),
-];
-
-const fn call(method: &'static str, path: &'static str, body: Body, expected: [u16; 6]) -> Call {
-    Call {
-        method,
-        path,
-        body,
-        expected,
-    }
-}
-
-fn consumer() -> Value {
-    json!({"service": "s", "resource_type": "t", "resource_id": "r"})
-}
-
-fn container_consumer() -> Value {
-    json!({"name": "n", "URL": "u"})
-}
-
-fn key_order() -> Value {
-    json!({"type": "key", "meta": {"algorithm": "aes", "bit_length": 128}})
-}
+use crate::route::{Form, Resource, Route};
 
 /// The paths of a secret, of a container and of an order.
 struct Paths {
@@ -396,7 +25,14 @@ struct Paths {
 
 impl Paths {
     fn of(&self, call: &Call) -> String {
-        match call.path {
+        match call.path.strip_prefix("{tenant}") {
+            Some(path) => self.today(path).replacen("/v1/", "/v1/p/", 1),
+            None => self.today(call.path),
+        }
+    }
+
+    fn today(&self, path: &str) -> String {
+        match path {
             "" => self.secret.clone(),
             absolute if absolute.starts_with('/') => absolute.to_owned(),
             path if path.starts_with("{order}") => path.replace("{order}", &self.order),
@@ -511,7 +147,7 @@ fn state(rig: &Rig, paths: &Paths) -> Vec<String> {
     [&of_secret[..], &of_container, &lists, &quotas, &orders].concat()
 }
 
-/// Every kind of route is in the table.
+/// Every kind of route is in the table, in both forms.
 #[test]
 fn the_table_is_complete() {
     let paths = Paths {
@@ -519,18 +155,70 @@ fn the_table_is_complete() {
         container: "/v1/containers/x".to_owned(),
         order: "/v1/orders/x".to_owned(),
     };
-    let listed = |resource: &Resource<'_>| -> Vec<&str> {
+    let listed = |is_tenant: bool, resource: &Resource<'_>| -> Vec<&str> {
         let same = |call: &&Call| match Route::of(&paths.of(call)) {
-            Route::V1(_, found) => {
-                std::mem::discriminant(&found) == std::mem::discriminant(resource)
+            Route::V1(form, found) => {
+                matches!(form, Form::Tenant(_)) == is_tenant
+                    && std::mem::discriminant(&found) == std::mem::discriminant(resource)
             }
             _ => false,
         };
-        CALLS.iter().filter(same).map(|call| call.method).collect()
+        let mut methods = Vec::new();
+        for call in CALLS.iter().filter(same) {
+            if !methods.contains(&call.method) {
+                methods.push(call.method);
+            }
+        }
+        methods
     };
     for resource in resources() {
         let expected = methods(&resource);
-        assert_eq!(listed(&resource), expected, "{resource:?}");
+        assert_eq!(listed(false, &resource), expected, "{resource:?}");
+        let of_tenants: &[&str] = match &resource {
+            Resource::Secrets
+            | Resource::Secret(_)
+            | Resource::Containers
+            | Resource::Container(_)
+            | Resource::ContainerConsumers(_)
+            | Resource::Quotas
+            | Resource::ProjectQuotas
+            | Resource::ProjectQuota(_)
+            | Resource::Nothing { .. } => expected,
+            Resource::Orders => &["GET", "POST"],
+            Resource::Order(_) => &["GET"],
+            _ => &[],
+        };
+        assert_eq!(listed(true, &resource), of_tenants, "oldest {resource:?}");
+    }
+}
+
+/// Whatever a path of the table answers beside what the table says is refused:
+/// a method that a handler takes has to be in the table. Only the health check
+/// answers everybody whatever the method.
+#[test]
+fn what_is_not_in_the_table_is_refused() {
+    let paths: BTreeSet<&str> = CALLS.iter().map(|call| call.path).collect();
+    for path in paths.into_iter().filter(|path| *path != "/healthcheck") {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
+            let mut of_path = CALLS.iter().filter(|call| call.path == path);
+            if of_path.any(|call| call.method == method) {
+                continue;
+            }
+            let rig = Rig::new();
+            let call = Call {
+                method,
+                path,
+                body: Body::Json(|| json!({})),
+                expected: [0; 6],
+            };
+            let response = send(&rig, "admin", &call, &prepared(&rig));
+            let status = response.status().as_u16();
+            assert!(
+                matches!(status, 404 | 405),
+                "{method} {path}: {}",
+                shown(&response)
+            );
+        }
     }
 }
 
