@@ -69,6 +69,14 @@ pub enum RootKeyFileError {
         /// The permission bits of its folder.
         mode: u32,
     },
+    /// Somebody else can replace it.
+    #[error("root key {}: its folder is owned by uid {uid}, should be owned by the user who runs the server, or root", path.display())]
+    FolderOwner {
+        /// The file.
+        path: PathBuf,
+        /// Who owns its folder.
+        uid: u32,
+    },
     /// It holds something else.
     #[error("root key {}: {source}", path.display())]
     Contents {
@@ -131,7 +139,8 @@ impl RootKey {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        check_folder(path, &fs::metadata(folder).map_err(unreadable)?)?;
+        let folder = fs::metadata(folder).map_err(unreadable)?;
+        check_folder(path, folder.uid(), folder.mode())?;
         let capacity = usize::try_from(Self::FILE_BYTES_MAX).unwrap_or(64) + 1;
         let mut contents = Zeroizing::new(Vec::with_capacity(capacity));
         file.take(Self::FILE_BYTES_MAX + 1)
@@ -190,7 +199,7 @@ fn check_file(path: &Path, metadata: &fs::Metadata) -> Result<(), RootKeyFileErr
         return Err(RootKeyFileError::NotOneRegularFile { path: path() });
     }
     let uid = metadata.uid();
-    if uid != 0 && uid != rustix::process::geteuid().as_raw() {
+    if !is_trusted(uid) {
         return Err(RootKeyFileError::Owner { path: path(), uid });
     }
     let mode = metadata.mode() & 0o7777;
@@ -201,16 +210,23 @@ fn check_file(path: &Path, metadata: &fs::Metadata) -> Result<(), RootKeyFileErr
     }
 }
 
-fn check_folder(path: &Path, metadata: &fs::Metadata) -> Result<(), RootKeyFileError> {
-    let mode = metadata.mode() & 0o7777;
+fn check_folder(path: &Path, uid: u32, mode: u32) -> Result<(), RootKeyFileError> {
+    let path = || path.to_owned();
+    if !is_trusted(uid) {
+        return Err(RootKeyFileError::FolderOwner { path: path(), uid });
+    }
+    let mode = mode & 0o7777;
     if mode & 0o022 != 0 {
-        Err(RootKeyFileError::FolderMode {
-            path: path.to_owned(),
-            mode,
-        })
+        Err(RootKeyFileError::FolderMode { path: path(), mode })
     } else {
         Ok(())
     }
+}
+
+/// Whether an owner is the user of this process, or root, who can do everything
+/// anyway.
+fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
 impl fmt::Debug for RootKey {

@@ -104,6 +104,33 @@ fn folders_that_others_can_write_are_refused() {
 }
 
 #[test]
+fn folders_of_somebody_else_are_refused() {
+    let we = rustix::process::geteuid().as_raw();
+    let check = |uid| check_folder(Path::new("root.key"), uid, 0o40700);
+    assert!(check(0).is_ok());
+    assert!(check(we).is_ok());
+    let stranger = we + 1;
+    let error = check(stranger).unwrap_err();
+    assert!(
+        matches!(error, RootKeyFileError::FolderOwner { uid, .. } if uid == stranger),
+        "{error}"
+    );
+}
+
+/// Only root can give a folder away, so elsewhere this shows nothing.
+#[test]
+fn a_key_in_a_folder_of_somebody_else_is_refused() {
+    let (folder, path) = key_file(&[1; 32]);
+    if std::os::unix::fs::chown(folder.path(), Some(12_345), None).is_ok() {
+        let error = RootKey::from_file(&path).unwrap_err();
+        assert!(
+            matches!(error, RootKeyFileError::FolderOwner { uid: 12_345, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn links_and_special_files_are_refused() {
     let (folder, path) = key_file(&[1; 32]);
     let symbolic = folder.path().join("symbolic");
