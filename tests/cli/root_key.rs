@@ -71,3 +71,34 @@ fn a_linked_root_key_is_refused() {
     std::os::unix::fs::symlink(&key, rig.path("link.key")).unwrap();
     rig.refused(&["serve", "--root-key", "link.key"], 3, "link.key");
 }
+
+/// Nothing rotates keys by itself, so a previous key is either needed or forgotten.
+#[test]
+fn a_previous_root_key_is_never_kept_in_silence() {
+    let rig = used();
+    let serve = |current: &str, previous: &str, text: &str| {
+        let file =
+            format!("[root_key]\ncurrent = \"file:{current}\"\nprevious = \"file:{previous}\"\n");
+        rig.write("donjon.toml", &file, 0o600);
+        let mut server = rig.serve_with(&["--config", "donjon.toml"]);
+        assert_eq!(server.stop(), Some(0));
+        let log = server.log.join("\n");
+        let line = server
+            .log
+            .iter()
+            .find(|line| line.contains(" WARN ") && line.contains("root_key.previous"));
+        let line = line.unwrap_or_else(|| panic!("{log}"));
+        assert!(line.contains(text), "{line}");
+        line.clone()
+    };
+    rig.write("other.key", &"k".repeat(32), 0o600);
+    let own = "donjon-data/root.key";
+    serve(own, "other.key", "not needed any more");
+    let line = serve("other.key", own, "still needed");
+    // The key of the tokens' hashes, which every installation has.
+    assert!(line.contains("keys=1"), "{line}");
+    let mut server = rig.serve();
+    assert_eq!(server.stop(), Some(0));
+    let log = server.log.join("\n");
+    assert!(!log.contains("root_key.previous"), "{log}");
+}

@@ -8,7 +8,7 @@ use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
 use donjon_crypto_software::{RootKey, SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
-    Deployment, ProjectId, ServerKey, UserId,
+    Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
         Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
         Repository, RepositoryError, RepositoryExt, Workers,
@@ -47,7 +47,8 @@ impl Installation {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         data.begin(&settings.root_key, &*entropy)?;
-        let crypto = Arc::new(load_root_keys(&settings.root_key, &entropy)?);
+        let (crypto, previous) = load_root_keys(&settings.root_key, &entropy)?;
+        let crypto = Arc::new(crypto);
         let storage = open_storage(settings, data, &clock).await?;
         let repository: Arc<dyn Repository> = storage.clone();
         if data.stage() == Stage::Whole {
@@ -60,6 +61,9 @@ impl Installation {
             entropy: &*entropy,
         };
         startup.adopt_or_create().await.map_err(exit_of)?;
+        if let Some(previous) = previous {
+            tell_use_of_previous(&*repository, previous).await?;
+        }
         let hash_key = startup.server_key(ServerKey::TokenHash).await;
         let tokens = Tokens::new(
             storage.clone(),
@@ -165,11 +169,40 @@ impl Installation {
 fn load_root_keys(
     files: &RootKeyFiles,
     entropy: &Arc<dyn Entropy>,
-) -> Result<SoftwareCrypto, Failure> {
+) -> Result<(SoftwareCrypto, Option<RootKeyId>), Failure> {
     let current = RootKey::from_file(&files.current).or_exit(Exit::RootKey)?;
     let previous = files.previous.as_deref().map(RootKey::from_file);
     let previous = previous.transpose().or_exit(Exit::RootKey)?;
-    Ok(SoftwareCrypto::new(current, previous, Arc::clone(entropy)))
+    let previous_id = previous.as_ref().map(RootKey::id);
+    let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy));
+    Ok((crypto, previous_id))
+}
+
+/// Warns of a root key that is kept beside the current one: it opens as much as
+/// that, and mostly somebody forgot it.
+async fn tell_use_of_previous(
+    repository: &dyn Repository,
+    previous: RootKeyId,
+) -> Result<(), Failure> {
+    let found: Result<_, RepositoryError> = repository
+        .read_with(Reading::Scan, move |tx| {
+            Ok((tx.deployment()?, tx.keks_wrapped_by(previous)?))
+        })
+        .await;
+    let (deployment, keys) = found.or_exit(Exit::Storage)?;
+    let is_installed = deployment.is_some_and(|deployment| deployment.root == previous);
+    if is_installed || keys > 0 {
+        tracing::warn!(
+            keys,
+            "root_key.previous ({previous}) is set and still needed: keys that it wraps are in the database"
+        );
+    } else {
+        tracing::warn!(
+            "root_key.previous ({previous}) is set and not needed any more: nothing in the database \
+             is wrapped by it; take it out of the configuration"
+        );
+    }
+    Ok(())
 }
 
 /// Makes the database where a new folder has none yet.

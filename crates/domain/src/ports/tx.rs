@@ -16,8 +16,8 @@ use std::num::NonZeroU32;
 
 use crate::{
     Acl, ContentType, Deployment, KekId, KekScope, MetadataKey, Page, PageRequest, ProjectId,
-    Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret, Timestamp,
-    UserMetadata, WrappedKek, ports::RepositoryError,
+    RootKeyId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
+    Timestamp, UserMetadata, WrappedKek, ports::RepositoryError,
 };
 
 /// Reads of one snapshot.
@@ -176,6 +176,12 @@ pub trait KekReads {
     /// # Errors
     /// As storage fails.
     fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError>;
+
+    /// How many KEKs of any scope and state a root key wraps. Walks all of them.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn keks_wrapped_by(&mut self, root: RootKeyId) -> Result<u64, RepositoryError>;
 }
 
 /// Writes of secrets. Whatever adds to a secret that is not there, here and in

@@ -77,6 +77,15 @@ impl<M: Mode> KekReads for Tx<'_, M> {
             read(row, scope).map(Some)
         })
     }
+
+    fn keks_wrapped_by(&mut self, root: RootKeyId) -> Result<u64, RepositoryError> {
+        self.run(|tx| {
+            let sql = "SELECT count(*) FROM keks WHERE root = ?1";
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let count: i64 = statement.query_row([root.as_bytes()], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
 }
 
 impl KekWrites for WriteTransaction<'_> {

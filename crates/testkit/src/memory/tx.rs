@@ -10,8 +10,8 @@ use std::num::NonZeroU32;
 
 use donjon_domain::{
     Acl, ContentType, Deployment, KekId, KekScope, KekState, MetadataKey, Page, PageRequest,
-    ProjectId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
-    Timestamp, UserMetadata, WrappedKek,
+    ProjectId, RootKeyId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer,
+    StoredSecret, Timestamp, UserMetadata, WrappedKek,
     ports::{
         AclReads, AclWrites, ConsumerReads, ConsumerWrites, Counted, KekReads, KekWrites,
         QuotaReads as _, ReadTx, RepositoryError, RepositoryErrorKind, SecretReads, SecretWrites,
@@ -172,6 +172,11 @@ impl KekReads for Tx {
 
     fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError> {
         Ok(self.state.kek(id).cloned())
+    }
+
+    fn keks_wrapped_by(&mut self, root: RootKeyId) -> Result<u64, RepositoryError> {
+        let wrapped = self.state.keks.iter().filter(|kek| kek.root == root);
+        Ok(wrapped.count() as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Keys and the installation.
 
 use donjon_domain::{
-    KekScope, KekState, ServerKey, WrappedKek,
+    KekScope, KekState, RootKeyId, ServerKey, WrappedKek,
     ports::{Repository, RepositoryErrorKind},
 };
 
@@ -29,6 +29,34 @@ pub fn a_kek_is_read_back(repository: &dyn Repository) {
         Ok((tx.kek(sample::kek_id(3))?, tx.active_kek(&nobody)?))
     });
     assert_eq!(missing, (None, None));
+}
+
+/// Of every scope and state.
+pub fn keks_are_counted_by_root_key(repository: &dyn Repository) {
+    let root = |byte| RootKeyId::from_bytes([byte; 16]);
+    let retired = WrappedKek {
+        state: KekState::Retired,
+        root: root(7),
+        ..sample::kek(1, "project")
+    };
+    let active = WrappedKek {
+        generation: 2,
+        root: root(8),
+        ..sample::kek(2, "project")
+    };
+    let server = WrappedKek {
+        scope: KekScope::Server(ServerKey::TokenHash),
+        root: root(7),
+        ..sample::kek(3, "")
+    };
+    for kek in [&retired, &active, &server] {
+        insert(repository, kek);
+    }
+    let counts = read(repository, move |tx| {
+        let mut count = |byte| tx.keks_wrapped_by(root(byte));
+        Ok([count(7)?, count(8)?, count(9)?])
+    });
+    assert_eq!(counts, [2, 1, 0]);
 }
 
 /// Losing the race for the first KEK of a project shows, and changes nothing.
