@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::support::Rig;
+use super::support::{Rig, Server};
 
 #[test]
 fn what_is_in_force_is_printed() {
@@ -73,6 +73,26 @@ fn an_unknown_variable_is_refused() {
     assert!(
         stderr.contains("environment DONJON_PORT: unknown setting"),
         "{stderr}"
+    );
+}
+
+#[test]
+fn what_kubernetes_says_of_a_service_stops_no_start() {
+    let rig = Rig::new();
+    let mut command = rig.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command
+        .env("DONJON_SERVICE_HOST", "10.0.0.11")
+        .env("DONJON_PORT", "tcp://10.0.0.11:9311")
+        .env("DONJON_PORT_9311_TCP", "tcp://10.0.0.11:9311");
+    let mut server = Server::start(command);
+    assert_eq!(server.stop(), Some(0));
+    let log = server.log.join("\n");
+    let text = "DONJON_SERVICE_HOST, DONJON_PORT, DONJON_PORT_9311_TCP";
+    assert!(
+        log.lines()
+            .any(|line| line.contains("Kubernetes")
+                && text.split(", ").all(|name| line.contains(name))),
+        "{log}"
     );
 }
 

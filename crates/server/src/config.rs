@@ -33,6 +33,8 @@ type Layer = BTreeMap<&'static str, (Value, Source)>;
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) settings: Settings,
+    /// Variables that look like ours and are Kubernetes' own.
+    pub(crate) service_links: Vec<String>,
     values: Layer,
 }
 
@@ -54,10 +56,15 @@ impl Config {
         if let Some(path) = &overrides.place.config {
             values.extend(file::read(path)?);
         }
-        values.extend(environment::read(environment)?);
+        let (variables, service_links) = environment::read(environment)?;
+        values.extend(variables);
         values.extend(flags::read(overrides)?);
         let settings = Settings::new(&values)?;
-        Ok(Self { settings, values })
+        Ok(Self {
+            settings,
+            service_links,
+            values,
+        })
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
     check_addresses(settings, args.danger_noauth_on_any_address)?;
     let _flusher =
         logging::start(settings.log_format, &settings.log_level).or_exit(Exit::Config)?;
+    if !config.service_links.is_empty() {
+        let variables = config.service_links.join(", ");
+        tracing::info!("no settings, but Kubernetes' words about a service: {variables}");
+    }
     hardening::raise_open_files();
     let tls = settings.tls.clone().map(Tls::load).transpose();
     let tls = tls.context("tls").or_exit(Exit::Config)?;

@@ -239,6 +239,44 @@ fn unknown_keys_are_named_with_their_line() {
 }
 
 #[test]
+fn what_kubernetes_says_of_a_service_is_no_setting() {
+    let links = [
+        ("DONJON_SERVICE_HOST", "10.0.0.11"),
+        ("DONJON_SERVICE_PORT", "9311"),
+        ("DONJON_SERVICE_PORT_HTTP", "9311"),
+        ("DONJON_PORT", "tcp://10.0.0.11:9311"),
+        ("DONJON_PORT_9311_TCP", "tcp://10.0.0.11:9311"),
+        ("DONJON_PORT_9311_TCP_PROTO", "tcp"),
+        ("DONJON_PORT_9311_TCP_PORT", "9311"),
+        ("DONJON_PORT_9311_TCP_ADDR", "10.0.0.11"),
+    ];
+    let rig = links
+        .iter()
+        .fold(Rig::new(), |rig, (name, value)| rig.env(name, value));
+    assert_eq!(
+        rig.load().unwrap().service_links,
+        links.map(|(name, _)| name)
+    );
+    for (name, value) in [
+        ("DONJON_PORT", "9311"),
+        ("DONJON_PORTS", "tcp://10.0.0.11:9311"),
+        ("DONJON_PORT_HTTP_TCP", "tcp://10.0.0.11:9311"),
+        ("DONJON_PORT_9311_HTTP", "x"),
+        ("DONJON_PORT_9311_TCP_HOST", "x"),
+        ("DONJON_PORT_9311", "x"),
+        ("DONJON_SERVICE_NAME", "x"),
+    ] {
+        let text = format!("environment {name}: unknown setting");
+        check(&Rig::new().env(name, value), &text);
+    }
+    // No setting may ever be taken for one.
+    for key in keys::KEYS {
+        assert!(!key.variable().starts_with("DONJON_SERVICE_"));
+        assert!(!key.variable().starts_with("DONJON_PORT"));
+    }
+}
+
+#[test]
 fn other_variables_are_nobodys_business() {
     assert!(
         Rig::new()
