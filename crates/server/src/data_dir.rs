@@ -12,8 +12,9 @@ mod lock;
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -34,6 +35,13 @@ pub(crate) struct DataDir {
     path: PathBuf,
     stage: Stage,
     _lock: Lock,
+}
+
+/// Another process works in a data folder.
+#[derive(Debug)]
+struct InUse {
+    path: PathBuf,
+    pid: Option<u32>,
 }
 
 /// How far the making of a data folder got.
@@ -59,6 +67,24 @@ impl DataDir {
             files::create_folder(path).or_exit(Exit::DataFolder)?;
         }
         Self::open(path, root_key)
+    }
+
+    /// The same, and waits about a second where another process has the folder:
+    /// verbs such as `donjon token list` hold it for a moment.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_create`].
+    pub(crate) async fn open_or_create_in_time(
+        path: &Path,
+        root_key: &RootKeyFiles,
+    ) -> Result<Self, Failure> {
+        for _ in 0..ATTEMPTS {
+            match Self::open_or_create(path, root_key) {
+                Err(failure) if failure.is::<InUse>() => tokio::time::sleep(PAUSE).await,
+                done => return done,
+            }
+        }
+        Self::open_or_create(path, root_key)
     }
 
     /// The same for a folder that has to be whole already.
@@ -285,15 +311,25 @@ fn names(path: &Path) -> anyhow::Result<BTreeSet<String>> {
 }
 
 fn in_use(path: &Path, pid: Option<u32>) -> Failure {
-    let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-    Failure::new(
-        Exit::DataFolder,
-        anyhow!(
-            "{}: another donjon{who} works in this folder; two would destroy it. Stop that one first",
-            path.display()
-        ),
-    )
+    let path = path.to_owned();
+    Failure::new(Exit::DataFolder, InUse { path, pid })
 }
+
+impl fmt::Display for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: another donjon", self.path.display())?;
+        if let Some(pid) = self.pid {
+            write!(f, " (process {pid})")?;
+        }
+        f.write_str(" works in this folder; two would destroy it. Stop that one first")
+    }
+}
+
+impl std::error::Error for InUse {}
+
+/// How often and after which pauses a start looks whether a folder is free.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) const ROOT_KEY: &str = "root.key";
 pub(crate) const ADMIN_SOCKET: &str = "admin.sock";

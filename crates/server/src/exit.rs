@@ -46,6 +46,11 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
+
+    /// Whether this is what went wrong.
+    pub(crate) fn is<E: std::error::Error + Send + Sync + 'static>(&self) -> bool {
+        self.error.is::<E>()
+    }
 }
 
 impl fmt::Display for Failure {

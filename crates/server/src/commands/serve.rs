@@ -75,7 +75,8 @@ async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Ex
         }),
     );
 
-    let mut data = DataDir::open_or_create(&settings.data_dir, &settings.root_key)?;
+    let data = DataDir::open_or_create_in_time(&settings.data_dir, &settings.root_key);
+    let mut data = data.await?;
     let is_new = data.stage() != Stage::Whole;
     let installation = Installation::open(settings, &mut data).await?;
     let workers = WorkerThreads::start(settings.orders).context("no threads for orders");

@@ -182,6 +182,28 @@ fn two_cannot_work_in_one_folder() {
     assert!(rig.open().is_ok());
 }
 
+#[tokio::test]
+async fn a_start_outlasts_a_verb_that_holds_the_folder() {
+    let rig = Rig::new();
+    let first = rig.open().unwrap();
+    let path = rig.path();
+    let started = DataDir::open_or_create_in_time(&path, &rig.root_key);
+    let verb = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(first);
+    };
+    let (second, ()) = tokio::join!(started, verb);
+    let _second = second.unwrap();
+    let failure = DataDir::open_or_create_in_time(&path, &rig.root_key);
+    assert!(
+        failure
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("another donjon")
+    );
+}
+
 #[test]
 fn what_others_may_open_is_refused() {
     let rig = Rig::new();
