@@ -548,6 +548,8 @@ fn clients_11_references_are_absolute_and_end_in_the_id() {
         format!("{reference}/metadata")
     );
     // Another name for the same server shows in the references, and so does a port.
+    let launch = server.stop().flag("--danger-noauth-on-any-address");
+    let server = launch.start();
     let renamed = raw_get(&server, path, "kms.example.org:1234");
     let expected = format!("http://kms.example.org:1234{path}");
     assert_eq!(renamed.ok(200)["secret_ref"], expected);

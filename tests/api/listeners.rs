@@ -3,7 +3,10 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Authority, Caller, Launch, PATIENCE, Server, is_trusted, path_of, until};
+use crate::support::{
+    Authority, Caller, Connection, Launch, PATIENCE, Server, is_trusted, path_of, request_bytes,
+    until,
+};
 
 #[test]
 fn a_unix_socket_serves_the_api() {
@@ -128,4 +131,93 @@ fn several_addresses_serve_the_same_secrets() {
         .with("X-Project-Id", "p")
         .call(&format!("GET {path}/payload"));
     assert_eq!(read.text(), "shared");
+}
+
+/// The `Host` of a page in a browser is its own, also after its name was made to lead to this machine.
+#[test]
+fn pages_of_strangers_get_nothing_without_authentication() {
+    let launch = Launch::new("noauth")
+        .env("DONJON_HTTP__HOST_HREF", "https://kms.example.org")
+        .listen(&["127.0.0.1:0", "unix:api.sock"]);
+    let server = launch.start();
+    let path = server.member_of("p").store("precious");
+    let ask = |connection: &mut Connection, line: &str, host: &str| {
+        let headers = [("X-Project-Id", "p"), ("X-Roles", "member")];
+        connection.write(&request_bytes(line, host, &headers, b""));
+        connection.read(false)
+    };
+    let (_, port) = server.host().split_once(':').unwrap();
+    let lines = [
+        format!("GET {path}/payload"),
+        "GET /v1/secrets".to_owned(),
+        "GET /v1/p/secrets".to_owned(),
+        "OPTIONS /v1/secrets".to_owned(),
+        "GET /".to_owned(),
+        "GET /healthcheck".to_owned(),
+    ];
+    for line in &lines {
+        for host in [
+            "evil.example".to_owned(),
+            format!("evil.example:{port}"),
+            "192.0.2.1".to_owned(),
+        ] {
+            let refused = ask(&mut server.connect(), line, &host);
+            assert_eq!(refused.status, 421, "{line} {host}");
+            let problem = refused.json();
+            assert_eq!(problem["code"], 421);
+            assert_eq!(problem["title"], "Misdirected Request");
+            assert!(problem["description"].as_str().unwrap().contains("Host"));
+        }
+    }
+    let line = "GET /v1/secrets";
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "[::1]:80",
+        "kms.example.org",
+        "KMS.example.org:8443",
+    ] {
+        assert_eq!(ask(&mut server.connect(), line, host).status, 200, "{host}");
+    }
+    // No browser speaks to a Unix socket.
+    let socket = server.launch().folder().join("api.sock");
+    let mut unix = Connection::open_unix(&socket);
+    assert_eq!(ask(&mut unix, line, "anything.example").status, 200);
+    // Tokens keep strangers out by themselves, and who says it is dangerous means it.
+    let by_token = Server::new("tokens");
+    let refused = ask(&mut by_token.connect(), line, "evil.example");
+    assert_eq!(refused.status, 401);
+    let open = server.stop().flag("--danger-noauth-on-any-address").start();
+    assert_eq!(ask(&mut open.connect(), line, "evil.example").status, 200);
+}
+
+#[test]
+fn names_without_authentication_have_a_longest() {
+    let server = Server::new("noauth");
+    for (length, status) in [(255, 200), (256, 400), (8_000, 400)] {
+        let name = "n".repeat(length);
+        for header in ["X-Project-Id", "X-User-Id", "X-Roles"] {
+            let others = [
+                ("X-Project-Id", "p"),
+                ("X-User-Id", "u"),
+                ("X-Roles", "member"),
+            ];
+            let headers = others.iter().filter(|(name, _)| *name != header);
+            let listed = match header {
+                "X-Roles" => format!("member,{name}"),
+                _ => name.clone(),
+            };
+            let caller = headers.fold(
+                server.nobody().with(header, &listed),
+                |caller, (name, value)| caller.with(name, value),
+            );
+            assert_eq!(
+                caller.call("GET /v1/secrets").status,
+                status,
+                "{header} of {length}"
+            );
+        }
+        let tenant = server.nobody().call(&format!("GET /v1/{name}/secrets"));
+        assert_eq!(tenant.status, status, "tenant of {length}");
+    }
 }

@@ -144,6 +144,10 @@ impl fmt::Debug for Caller {
 // === impl Connection ===
 
 impl Connection {
+    pub(crate) fn open_unix(socket: &Path) -> Self {
+        Self::open(&Target::Unix(socket.to_owned()))
+    }
+
     pub(crate) fn open(target: &Target) -> Self {
         let (stream, host): (Box<dyn Stream>, _) = match target {
             Target::Tcp(host) => (Box::new(tcp(host)), host.clone()),

@@ -60,6 +60,11 @@ impl Launch {
         self
     }
 
+    pub(crate) fn flag(mut self, flag: &str) -> Self {
+        self.arguments.push(flag.to_owned());
+        self
+    }
+
     /// Listens at these addresses and no others.
     pub(crate) fn listen(mut self, addresses: &[&str]) -> Self {
         self.listen = addresses

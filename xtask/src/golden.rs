@@ -201,6 +201,8 @@ impl Servers {
 
 fn start(binary: &Path, policy: Policy) -> Result<Server> {
     let mut launch = Launch::new(binary, "noauth")?;
+    // Some were recorded under other names of the server.
+    launch.flag("--danger-noauth-on-any-address");
     if policy == Policy::Legacy {
         launch.env("DONJON_POLICY__DEFAULTS", "legacy");
     }

@@ -40,6 +40,8 @@ pub struct RefusedBy {
 pub enum Refusal {
     /// The request contradicts itself or HTTP.
     Malformed,
+    /// The request was sent to a host that is not this server.
+    Misdirected,
     /// Too many requests are being answered.
     Overloaded,
     /// The answer took too long.
@@ -232,6 +234,11 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
 pub(crate) fn refusal(why: Refusal) -> Problem {
     match why {
         Refusal::Malformed => Problem::bad_request("Malformed request"),
+        Refusal::Misdirected => Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "The Host header names another host than this server. Without authentication it \
+             answers to localhost, loopback addresses and its configured addresses alone.",
+        ),
         Refusal::Overloaded => Problem::unavailable("The server is busy. Please try again."),
         Refusal::TimedOut => {
             Problem::unavailable("The server took too long. The outcome is unknown.")

@@ -328,6 +328,11 @@ fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, base: &str) -> Resp
         AuthErrorKind::MissingProject => {
             webob::error(headers, StatusCode::BAD_REQUEST, "Missing X-Project-Id")
         }
+        AuthErrorKind::NameTooLong => webob::error(
+            headers,
+            StatusCode::BAD_REQUEST,
+            "The name of a project, user or role has more than 255 characters.",
+        ),
         AuthErrorKind::Unavailable => {
             Problem::unavailable("The credential cannot be checked now. Please try again.")
                 .into_response()

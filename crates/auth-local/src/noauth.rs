@@ -15,6 +15,8 @@ use donjon_domain::{
 ///   rules refuse.)
 /// - User: `X-User-Id`, if there is one.
 /// - A caller with `X-Domain-Id` is scoped to a domain.
+/// - Names of projects, users and roles have at most 255 characters, as in
+///   Barbican's and Keystone's tables; longer ones are refused.
 ///
 /// # Source
 /// Barbican's API guide, unauthenticated context.
@@ -26,11 +28,17 @@ impl NoAuth {
         let project = present(credential.project)
             .or(present(credential.tenant))
             .ok_or_else(|| AuthError::new(AuthErrorKind::MissingProject))?;
+        let user = present(credential.user);
         let domain = present(credential.domain);
+        let roles = roles(credential.roles);
+        let names = roles.iter().map(String::as_str);
+        if names.chain(user).chain([project]).any(is_too_long) {
+            return Err(AuthError::new(AuthErrorKind::NameTooLong));
+        }
         Ok(Actor {
-            user: present(credential.user).map(UserId::new),
+            user: user.map(UserId::new),
             project: ProjectId::new(project),
-            roles: roles(credential.roles),
+            roles,
             scope: domain.map_or(Scope::Project, |_| Scope::Domain),
         })
     }
@@ -59,6 +67,11 @@ fn roles(header: Option<&str>) -> Vec<String> {
         .collect()
 }
 
+fn is_too_long(name: &str) -> bool {
+    name.chars().nth(NAME_CHARS_MAX).is_some()
+}
+
+const NAME_CHARS_MAX: usize = 255;
 const ROLES_DEFAULT: &str = "admin,member,reader";
 
 #[cfg(test)]
@@ -119,6 +132,37 @@ mod tests {
             ..with_project()
         });
         assert_eq!(found.unwrap().user, None);
+    }
+
+    #[test]
+    fn names_have_a_longest() {
+        let most = "é".repeat(255);
+        let more = "é".repeat(256);
+        for (name, expected) in [(&most, Ok(())), (&more, Err(AuthErrorKind::NameTooLong))] {
+            let list = format!("member,{name}");
+            let credentials = [
+                Credential {
+                    project: Some(name),
+                    ..Credential::default()
+                },
+                Credential {
+                    tenant: Some(name),
+                    ..Credential::default()
+                },
+                Credential {
+                    user: Some(name),
+                    ..with_project()
+                },
+                Credential {
+                    roles: Some(&list),
+                    ..with_project()
+                },
+            ];
+            for credential in credentials {
+                let found = actor(credential).map(|_| ());
+                assert_eq!(found, expected, "{credential:?}");
+            }
+        }
     }
 
     #[test]

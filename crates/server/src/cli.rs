@@ -77,7 +77,7 @@ pub(crate) struct Overrides {
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) overrides: Overrides,
-    /// Let --auth noauth listen beyond this machine: whoever reaches the port reads and deletes everything
+    /// Let --auth noauth listen beyond this machine and answer to any Host: whoever reaches the port, or makes a browser reach it, reads and deletes everything
     #[arg(long)]
     pub(crate) danger_noauth_on_any_address: bool,
 }

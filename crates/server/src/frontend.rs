@@ -1,16 +1,19 @@
 //! Hands requests from `transport` to `api`, and writes the access log: one
 //! line for each request, whoever answered it.
 
+mod hosts;
+
 use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use donjon_api::{AccessRecord, Api, Peer, Refusal as ApiRefusal};
 use donjon_domain::ports::BoxError;
 use donjon_transport::{ConnectionInfo, Refusal, Refused, RequestBody, Service};
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response, Uri, header::HOST, request::Parts};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+pub(crate) use self::hosts::OwnHosts;
 use crate::logging;
 
 /// The API, as a service of the transport.
@@ -19,14 +22,27 @@ pub(crate) struct Frontend {
     api: Api,
     /// After that time the transport gives up on an answer.
     request_timeout: Duration,
+    /// The hosts that requests may be sent to; `None` is any.
+    own_hosts: Option<OwnHosts>,
 }
 
 impl Frontend {
-    pub(crate) fn new(api: Api, request_timeout: Duration) -> Self {
+    pub(crate) fn new(api: Api, request_timeout: Duration, own_hosts: Option<OwnHosts>) -> Self {
         Self {
             api,
             request_timeout,
+            own_hosts,
         }
+    }
+
+    /// Whether a request was sent to another host. On a Unix socket none is
+    /// meant.
+    fn is_misdirected(&self, head: &Parts, connection: &ConnectionInfo) -> bool {
+        let (Some(own_hosts), Some(_)) = (&self.own_hosts, connection.peer.ip()) else {
+            return false;
+        };
+        let host = head.headers.get(HOST);
+        host.is_some_and(|host| !own_hosts.have(host))
     }
 }
 
@@ -37,6 +53,11 @@ impl Service for Frontend {
         connection: &ConnectionInfo,
     ) -> Response<Bytes> {
         let (head, body) = request.into_parts();
+        if self.is_misdirected(&head, connection) {
+            let response = self.api.refuse(ApiRefusal::Misdirected);
+            log(&head.method, &head.uri, &response, Duration::ZERO);
+            return response;
+        }
         let mut line = PendingLine {
             method: &head.method,
             uri: &head.uri,

@@ -23,6 +23,7 @@ pub(crate) struct Launch {
     auth: String,
     folder: TempDir,
     env: Vec<(String, String)>,
+    flags: Vec<&'static str>,
 }
 
 /// A running server; killed when dropped.
@@ -47,11 +48,16 @@ impl Launch {
             auth: auth.to_owned(),
             folder: tempfile::Builder::new().prefix("donjon-").tempdir()?,
             env: Vec::new(),
+            flags: Vec::new(),
         })
     }
 
     pub(crate) fn env(&mut self, name: &str, value: &str) {
         self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn flag(&mut self, flag: &'static str) {
+        self.flags.push(flag);
     }
 
     /// The data folder; the first start makes it.
@@ -106,6 +112,7 @@ impl Launch {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--data-dir").arg(self.data_dir());
         command.args(["--listen", "127.0.0.1:0", "--auth", &self.auth]);
+        command.args(&self.flags);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
             .current_dir(self.folder.path())

@@ -18,7 +18,7 @@ use crate::{
     config::{AuthMode, Config, LogFormat, Settings},
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
-    frontend::Frontend,
+    frontend::{Frontend, OwnHosts},
     hardening, logging,
     notify::{State, notify},
     policy,
@@ -54,12 +54,18 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
         .build()
         .context("no threads to serve with")
         .or_exit(Exit::Other)?;
-    let exit = runtime.block_on(run(settings, tls, policy));
+    let any_host = args.danger_noauth_on_any_address;
+    let exit = runtime.block_on(run(settings, tls, policy, any_host));
     runtime.shutdown_timeout(LEFTOVERS);
     exit
 }
 
-async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Exit, Failure> {
+async fn run(
+    settings: &Settings,
+    tls: Option<Tls>,
+    policy: Policy,
+    danger_any_host: bool,
+) -> Result<Exit, Failure> {
     let stopper = Stopper::new();
     let (stop, reload) = signals::listen().or_exit(Exit::Other)?;
     let mut tasks = Tasks::default();
@@ -90,6 +96,7 @@ async fn run(settings: &Settings, tls: Option<Tls>, policy: Policy) -> Result<Ex
         app,
         workers,
         is_new,
+        danger_any_host,
     };
     let outcome = serve_from(parts, &stopper, tasks).await;
     let closed = installation.close().await;
@@ -106,6 +113,8 @@ struct Parts<'a> {
     app: Arc<App>,
     workers: Arc<WorkerThreads>,
     is_new: bool,
+    /// Whether pages of strangers may speak to a server without authentication.
+    danger_any_host: bool,
 }
 
 async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Result<(), Failure> {
@@ -117,10 +126,13 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         app,
         workers,
         is_new,
+        danger_any_host,
     } = parts;
     let limits = Limits::default();
     let api = api(settings, installation, Arc::clone(&app));
-    let frontend = Frontend::new(api, limits.request_timeout);
+    let is_guarded = settings.auth == AuthMode::NoAuth && !danger_any_host;
+    let own_hosts = is_guarded.then(|| OwnHosts::new(&settings.host_href));
+    let frontend = Frontend::new(api, limits.request_timeout, own_hosts);
     let server = Server::bind(TransportConfig {
         listen: listen(settings, tls.as_ref()),
         trusted_proxies: settings.trusted_proxies.clone(),
