@@ -63,16 +63,21 @@
 //! lists count rows instead. [`SqliteRepository::check`] counts everything again.
 //!
 //! **Deleting** overwrites the ciphertext with zeros in its own transaction
-//! (`secure_delete`). The log shows it until it is emptied: as soon as there is
-//! nothing to do, after 20 s under load, and after 40 s even if writes have to
-//! wait for a long read. Copies outside of these files are beyond reach.
+//! (`secure_delete`). That is the only copy in the file: SQLite leaves the bytes
+//! of rows that it moves between pages where they were, so before anything is
+//! copied from the log, the unused parts of all pages in it are set to zeros,
+//! past SQL, through `sqlite_dbpage`. After an end that was not in order the next
+//! start does so with all pages. The log shows what was deleted until it is
+//! emptied: as soon as there is nothing to do, after 20 s under load, and after
+//! 40 s even if writes have to wait for a long read. Copies outside of these
+//! files are beyond reach.
 //!
 //! # Threads
 //!
 //! `donjon-writer` takes the jobs that wait (up to 64), opens one transaction,
 //! runs each job in a savepoint if it writes, commits once with
 //! `synchronous=FULL`, then answers all. It makes passive checkpoints after 1,000
-//! pages or a second, and empties the log when idle, when something was deleted,
+//! pages or a second, each after the wiping of unused parts, and empties the log when idle, when something was deleted,
 //! and beyond 32 MiB. New readers never keep it from that; one that lasts does,
 //! which is why scans end after 5 s.
 //!
@@ -109,6 +114,7 @@ mod pending;
 mod place;
 mod readers;
 mod repository;
+mod residue;
 mod settings;
 mod shared;
 mod ticks;

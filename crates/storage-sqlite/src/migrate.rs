@@ -31,6 +31,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0003_secret_stores",
         sql: include_str!("schema/0003_secret_stores.sql"),
     },
+    Migration {
+        name: "0004_residue",
+        sql: include_str!("schema/0004_residue.sql"),
+    },
 ];
 
 /// What was done to a file.

@@ -24,7 +24,7 @@ use crate::{
     settings::{self, Role},
     shared::{Shared, StopCause, StopOnPanic},
     tx::{ReadTransaction, WriteTransaction},
-    writer::{Job, Queued, Reserve, Writer, truncate},
+    writer::{Job, Queued, Reserve, Writer, scrub_all, truncate},
 };
 
 /// `Repository` and `TokenStore` on one SQLite file.
@@ -326,6 +326,10 @@ fn prepare(connection: &Connection, path: &Path, now: Timestamp) -> Result<Opene
         quick_check(connection)?;
     }
     let migrated = migrate::migrate(connection, path, version, MIGRATIONS, now)?;
+    let is_older = migrated.as_ref().is_some_and(|migrated| migrated.from > 0);
+    if !was_clean || is_older {
+        wipe_residue(connection)?;
+    }
     let commit_seq: i64 = connection.query_row(
         "UPDATE state SET clean = 0, commit_seq = commit_seq + 1 RETURNING commit_seq",
         [],
@@ -338,6 +342,17 @@ fn prepare(connection: &Connection, path: &Path, now: Timestamp) -> Result<Opene
         migrated,
         commit_seq: commit_seq.unsigned_abs(),
     })
+}
+
+/// Wipes what was left of moved rows and not wiped in time.
+fn wipe_residue(connection: &Connection) -> Result<(), OpenError> {
+    let wiped = scrub_all(connection, || {
+        truncate(connection, settings::BUSY_TIMEOUT).map(|_done| ())
+    })?;
+    if wiped > 0 {
+        tracing::info!(pages = wiped, "wiped what was left of moved rows");
+    }
+    Ok(())
 }
 
 fn quick_check(connection: &Connection) -> Result<(), OpenError> {

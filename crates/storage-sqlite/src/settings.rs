@@ -104,6 +104,9 @@ pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection, OpenError> 
         }
     }
     verify(&connection, role)?;
+    if role == Role::Writer {
+        find_raw_pages(&connection)?;
+    }
     Ok(connection)
 }
 
@@ -135,6 +138,18 @@ pub(crate) fn verify(connection: &Connection, role: Role) -> Result<(), OpenErro
         }
     }
     Ok(())
+}
+
+/// Looks for the table by which copies of deleted rows are wiped.
+fn find_raw_pages(connection: &Connection) -> Result<(), OpenError> {
+    let option = "ENABLE_DBPAGE_VTAB";
+    let sql = "SELECT sqlite_compileoption_used(?1)";
+    if connection.query_row(sql, [option], |row| row.get(0))? {
+        Ok(())
+    } else {
+        let what = format!("it was built without SQLITE_{option}");
+        Err(OpenError::new(OpenErrorKind::Settings, what))
+    }
 }
 
 fn pragmas(role: Role) -> impl Iterator<Item = Pragma> {

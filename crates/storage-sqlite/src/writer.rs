@@ -2,13 +2,15 @@
 //! the only one that makes checkpoints.
 //!
 //! Jobs that wait are run as one batch: one transaction, a savepoint for each
-//! job that writes, one commit, then all answers. In between, checkpoints and
-//! the sweep of expired secrets and the clean-up. A failed write or sync ends all of it.
+//! job that writes, one commit, then all answers. In between, checkpoints,
+//! each after what moved rows left behind was wiped, the sweep of expired secrets
+//! and the clean-up. A failed write or sync ends all of it.
 
 mod batch;
 mod checkpoint;
 mod clean_up;
 mod reserve;
+mod scrub;
 mod sweep;
 
 use std::{
@@ -23,8 +25,8 @@ use donjon_domain::ports::{Health, RepositoryError, RepositoryErrorKind, TxError
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use self::{checkpoint::Log, clean_up::CleanUp, sweep::Sweep};
-pub(crate) use self::{checkpoint::truncate, reserve::Reserve};
+use self::{checkpoint::Log, clean_up::CleanUp, scrub::Scrub, sweep::Sweep};
+pub(crate) use self::{checkpoint::truncate, reserve::Reserve, scrub::scrub_all};
 use crate::{
     OpenError, OpenOptions,
     pending::Pending,
@@ -50,6 +52,7 @@ pub(crate) struct Writer {
     batch_jobs_max: usize,
     pending: Pending,
     log: Log,
+    scrub: Scrub,
     sweep: Sweep,
     clean_up: CleanUp,
     reserve: Reserve,
@@ -77,6 +80,7 @@ impl Writer {
         let now = ticks::now();
         Ok(Self {
             log: Log::watch(&mut connection)?,
+            scrub: Scrub::new(&reserve.database),
             connection,
             inbox,
             batch_jobs_max: options.batch_jobs_max.max(1),
@@ -172,6 +176,8 @@ impl Writer {
         self.shared.close();
         self.readers.close();
         let clean = !self.is_stopped()
+            // What is left of moved rows is looked for at the next start otherwise.
+            && self.scrub_log()
             && self.mark_clean()
             && truncate(&self.connection, Duration::from_secs(5)).is_ok_and(|done| done);
         if clean {

@@ -105,6 +105,11 @@ impl Log {
         self.insist_at.get_or_insert(now + INSIST_AFTER);
     }
 
+    /// The pages that are in the log.
+    pub(super) fn frames(&self) -> u32 {
+        u32::try_from(self.pages()).unwrap_or(0)
+    }
+
     fn pages(&self) -> i64 {
         self.pages.load(Ordering::Relaxed)
     }
@@ -155,6 +160,9 @@ impl Writer {
     }
 
     fn empty_log_within(&mut self, wait: Duration) {
+        if !self.scrub_log() && self.is_stopped() {
+            return;
+        }
         match truncate(&self.connection, wait) {
             Ok(true) => self.log.note_emptied(),
             Ok(false) => {
@@ -167,6 +175,9 @@ impl Writer {
     }
 
     fn copy_log(&mut self, now: Instant) {
+        if !self.scrub_log() && self.is_stopped() {
+            return;
+        }
         match checkpoint(&self.connection, "PRAGMA wal_checkpoint(PASSIVE)") {
             Ok((_, pages, copied)) => self.log.note_copied(pages, copied, now),
             Err(failure) => self.checkpoint_failed(failure.into()),
@@ -175,7 +186,7 @@ impl Writer {
 
     /// Nothing is lost by a checkpoint that fails, but a failed sync must not
     /// be tried again: the system may call the second attempt a success.
-    fn checkpoint_failed(&mut self, broken: Broken) {
+    pub(super) fn checkpoint_failed(&mut self, broken: Broken) {
         match broken.reach {
             Reach::Disk => self.stop(StopCause::Disk, &broken.why),
             Reach::Damage => self.stop(StopCause::Damage, &broken.why),
