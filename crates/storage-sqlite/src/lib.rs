@@ -29,7 +29,7 @@
 //! | `migrations` | version | a script that was applied, with its hash |
 //! | `state` | 1 | the counter of commits, the number of the next secret, how far the sweep came, whether the file was left clean |
 //! | `deployment` | 1 | the installation and its canary |
-//! | `projects` | id | a project: its name, its next ordinal, how many secrets count |
+//! | `projects` | id | a project: its name, its next ordinals, how many of everything it has |
 //! | `keks` | uuid | a wrapped key; at most one active in a scope |
 //! | `secrets` | place | a secret with its sealed payload |
 //! | `blocks` | block | how many of 256 places have a secret that counts |
@@ -37,6 +37,14 @@
 //! | `secret_consumers` | place, number | a consumer of a secret |
 //! | `user_metadata` | place, key | a pair of user metadata |
 //! | `tokens` | id | a locally issued token, by its keyed hash |
+//! | `containers`, `container_blocks` | place; block | a container; how many there are, as for secrets |
+//! | `container_entries` | number | a secret in a container |
+//! | `container_acls`, `container_acl_users` | place; place, user | as for secrets |
+//! | `container_consumers` | place, name, number | a consumer of a container |
+//! | `orders`, `order_blocks` | place; block | an order; how many there are |
+//! | `project_quotas` | number | what is configured for a project |
+//! | `transport_keys` | id | a transport key |
+//! | `secret_stores`, `preferred_secret_stores` | id; project | a store of secrets; which one a project prefers |
 //!
 //! Times are microseconds since 1970-01-01T00:00:00 UTC, ids of entities the 16
 //! bytes of their UUIDs, all tables `STRICT`.
