@@ -1,11 +1,17 @@
 //! `crash`: kills the server under load, again and again, and checks that nothing acknowledged is lost.
 //!
 //! Each client has a project of its own and keeps a ledger outside the server: what it asks for, and what was
-//! acknowledged. A write without an answer may have happened or not; everything else must be as acknowledged.
+//! acknowledged. A write without an answer may have happened or not; everything else must be as acknowledged, orders
+//! carried out once, and nothing there besides. In shared projects with quotas most creates are refused, and no more may be
+//! there than the quotas allow.
 
 mod client;
+mod limits;
+mod mix;
 mod model;
+mod remote;
 mod verify;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +24,8 @@ use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
 use self::client::{Client, Trigger};
-use self::verify::{Finding, Reader};
+use self::model::Kind;
+use self::verify::{Finding, ORDER_WAIT, Reader};
 use crate::kit::build::{self, Profile};
 use crate::kit::random::Random;
 use crate::kit::server::{Launch, Server};
@@ -31,6 +38,8 @@ const ACKNOWLEDGED_PER_CYCLE: u64 = 50;
 /// How long an armed trigger waits for an acknowledgement.
 const TRIGGER_WAIT: Duration = Duration::from_millis(200);
 const FINDINGS_SHOWN: usize = 20;
+/// A request waits for its order only so long, so that some orders are still PENDING when the server is killed.
+const ORDERS_WAIT_MS: &str = "20";
 const BAD_FEATURE: &str = "danger-ack-before-commit";
 
 /// Kill the server (SIGKILL) under load, restart it, and check every acknowledged write
@@ -64,8 +73,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "{} cycles, {} connections, --seed {seed}",
         args.cycles, args.connections
     );
-    let mut harness = Harness::new(args, Launch::new(&binary, "noauth")?, seed)?;
+    let mut launch = Launch::new(&binary, "noauth")?;
+    launch.env("DONJON_ORDERS__WAIT_MS", ORDERS_WAIT_MS);
+    let mut harness = Harness::new(args, launch, seed)?;
     let mut server = harness.launch.start_again()?;
+    limits::set(server.host())?;
     for cycle in 1..=args.cycles {
         server = harness.cycle(server)?;
         if !harness.findings.is_empty() {
@@ -98,8 +110,9 @@ struct Harness {
     /// Holds the ledgers.
     folder: TempDir,
     findings: Vec<Finding>,
-    secrets_read: u64,
+    read: u64,
     slowest_start: Duration,
+    slowest_order: Duration,
 }
 
 impl Harness {
@@ -112,8 +125,9 @@ impl Harness {
             random: Random::new(seed),
             folder,
             findings: Vec::new(),
-            secrets_read: 0,
+            read: 0,
             slowest_start: Duration::ZERO,
+            slowest_order: Duration::ZERO,
         })
     }
 
@@ -158,14 +172,14 @@ impl Harness {
         })
     }
 
-    /// Lets a reader of each client check its part, a thread for each.
+    /// Lets a reader of each client check its part, a thread for each; then checks the shared projects.
     fn read(&mut self, host: &str, check: fn(&mut Reader<'_>) -> Result<()>) -> Result<()> {
         let read = |client| {
-            let mut reader = Reader::new(client, host)?;
+            let mut reader = Reader::new(client, host, ORDER_WAIT)?;
             check(&mut reader)?;
-            Ok((reader.findings, reader.read))
+            Ok((reader.findings, reader.read, reader.slowest_order))
         };
-        let results: Result<Vec<(Vec<Finding>, u64)>> = thread::scope(|scope| {
+        let results: Result<Vec<(Vec<Finding>, u64, Duration)>> = thread::scope(|scope| {
             let read = &read;
             let threads: Vec<_> = self
                 .clients
@@ -174,10 +188,12 @@ impl Harness {
                 .collect();
             join_all(threads)
         });
-        for (findings, read) in results? {
+        for (findings, read, slowest_order) in results? {
             self.findings.extend(findings);
-            self.secrets_read += read;
+            self.read += read;
+            self.slowest_order = self.slowest_order.max(slowest_order);
         }
+        self.findings.extend(limits::check(host, &self.clients)?);
         Ok(())
     }
 
@@ -188,38 +204,48 @@ impl Harness {
             .sum()
     }
 
+    fn live(&self, kind: Kind) -> usize {
+        let count =
+            |client: &Client| [false, true].map(|limited| client.model.live(kind, limited).count());
+        self.clients.iter().flat_map(count).sum()
+    }
+
     fn print_progress(&self, cycle: u64) {
+        let live = Kind::ALL.map(|kind| format!("{} {}", self.live(kind), kind.plural()));
         println!(
-            "cycle {cycle}: {} writes acknowledged, {} secrets, {} read back, slowest start {} ms",
+            "cycle {cycle}: {} writes acknowledged, {} refused for quotas, {}, {} read back, slowest start {} ms, \
+             longest wait for an order {} ms",
             self.acknowledged(),
-            self.clients
-                .iter()
-                .map(|client| client.model.live())
-                .sum::<usize>(),
-            self.secrets_read,
-            self.slowest_start.as_millis()
+            limits::refusals(&self.clients).values().sum::<u64>(),
+            live.join(", "),
+            self.read,
+            self.slowest_start.as_millis(),
+            self.slowest_order.as_millis()
         );
     }
 
     fn conclude(self, args: &Args, seed: u64) -> Result<()> {
         let acknowledged = self.acknowledged();
-        let lost = self
-            .findings
-            .iter()
-            .filter(|finding| matches!(finding, Finding::Lost(_)))
-            .count();
-        let phantoms = self.findings.len() - lost;
+        let count = |is: fn(&Finding) -> bool| self.findings.iter().filter(|it| is(it)).count();
+        let lost = count(|finding| matches!(finding, Finding::Lost(_)));
         for finding in self.findings.iter().take(FINDINGS_SHOWN) {
             println!(
                 "{}",
                 finding.to_string().chars().take(500).collect::<String>()
             );
         }
+        let refusals = limits::refusals(&self.clients);
         println!(
-            "{acknowledged} writes acknowledged, {} secrets read back",
-            self.secrets_read
+            "{acknowledged} writes acknowledged, {} read back",
+            self.read
         );
-        println!("{lost} lost, {phantoms} phantoms");
+        println!("refused for quotas: {refusals:?}");
+        println!(
+            "{lost} lost, {} phantoms, {} quotas passed, {} orders stuck",
+            count(|finding| matches!(finding, Finding::Phantom(_))),
+            count(|finding| matches!(finding, Finding::Passed(_))),
+            count(|finding| matches!(finding, Finding::Stuck(_)))
+        );
         if args.danger_ack_before_commit {
             ensure!(
                 lost > 0,
@@ -242,11 +268,16 @@ impl Harness {
         if let Some(first) = odd.first() {
             bail!("{} writes were refused, the first: {first}", odd.len());
         }
-        let enough =
-            args.cycles < CYCLES_THAT_COUNT || acknowledged >= args.cycles * ACKNOWLEDGED_PER_CYCLE;
+        if args.cycles < CYCLES_THAT_COUNT {
+            return Ok(());
+        }
         ensure!(
-            enough,
+            acknowledged >= args.cycles * ACKNOWLEDGED_PER_CYCLE,
             "too few writes: {ACKNOWLEDGED_PER_CYCLE} a cycle are needed for a result that counts"
+        );
+        ensure!(
+            refusals.values().all(|count| *count > 0),
+            "a quota was never reached, so nothing is known of it"
         );
         Ok(())
     }

@@ -3,44 +3,27 @@
 //! A client writes each record to its ledger before it goes on. The model is nothing but the records applied in order, so
 //! reading the ledger again gives the same model.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kit::sums;
+pub(crate) use self::state::{
+    Acl, AclPart, Change, Consumer, Container, Kind, Link, Member, Payload, Secret, Spec, State,
+};
 
-/// A payload with the way it was stored. `Debug` shows its length and the start of its SHA-256.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Payload {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Consumer {
-    pub(crate) service: String,
-    pub(crate) resource_type: String,
-    pub(crate) resource_id: String,
-}
-
-/// One write. Secrets are named by the client, a name for each; ids come from the server.
+/// One write. What is written is named by the client, a name for each; ids come from the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Op {
+    pub(crate) kind: Kind,
+    /// In a project that all clients share and that has quotas; else in the client's own.
+    pub(crate) limited: bool,
     pub(crate) name: String,
     pub(crate) change: Change,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Change {
-    Create(Option<Payload>),
-    Put(Payload),
-    Delete,
-    PutMetadata(BTreeMap<String, String>),
-    PostMetadata(String, String),
-    DeleteMetadata(String),
-    AddConsumer(Consumer),
-    RemoveConsumer(Consumer),
 }
 
 /// One line of a ledger.
@@ -50,32 +33,53 @@ pub(crate) enum Record {
     Intent(Op),
     /// The server acknowledged it; `id` for a create.
     Acknowledged { id: Option<String> },
+    /// The server refused it for a quota.
+    Refused,
     /// No answer came, and after the restart the write was found to have happened or not.
     Resolved { happened: bool, id: Option<String> },
+    /// The order of this name was seen to be carried out.
+    Made { name: String, made: Made },
 }
 
-/// What a secret has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) payload: Option<Payload>,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) consumers: BTreeSet<Consumer>,
+/// What an order has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) container: Option<String>,
+    /// By entry of the container; that of a symmetric key is [`Made::KEY`].
+    pub(crate) secrets: BTreeMap<String, MadeSecret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MadeSecret {
+    pub(crate) id: String,
+    pub(crate) sha256: String,
+}
+
+impl Made {
+    /// The entry of a symmetric key, which has no container.
+    pub(crate) const KEY: &str = "key";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Secret {
+pub(crate) struct Entity {
+    pub(crate) kind: Kind,
+    pub(crate) limited: bool,
     pub(crate) id: String,
     /// `None` once it is deleted.
     pub(crate) state: Option<State>,
+    /// Of orders, once it is known. It stays when the order is deleted.
+    pub(crate) made: Option<Made>,
 }
 
-/// The secrets of one client, by name.
+/// What one client has written, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Model {
-    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) entities: BTreeMap<String, Entity>,
     /// The write whose answer is not known.
     pub(crate) pending: Option<Op>,
     pub(crate) acknowledged: u64,
+    /// Refusals by what has a quota.
+    pub(crate) refused: BTreeMap<&'static str, u64>,
 }
 
 impl Model {
@@ -86,16 +90,67 @@ impl Model {
                 self.acknowledged += 1;
                 self.settle(true, id.as_deref());
             }
+            Record::Refused => {
+                if let Some(op) = self.pending.take() {
+                    *self.refused.entry(op.counted()).or_default() += 1;
+                }
+            }
             Record::Resolved { happened, id } => self.settle(*happened, id.as_deref()),
+            Record::Made { name, made } => {
+                if let Some(order) = self.entities.get_mut(name) {
+                    order.made = Some(made.clone());
+                }
+            }
         }
     }
 
-    /// How many secrets are there.
-    pub(crate) fn live(&self) -> usize {
-        self.secrets
-            .values()
-            .filter(|secret| secret.state.is_some())
-            .count()
+    /// What is there of this kind, with its name.
+    pub(crate) fn live(&self, kind: Kind, limited: bool) -> impl Iterator<Item = (&str, &Entity)> {
+        self.entities
+            .iter()
+            .filter(move |(_, entity)| {
+                entity.kind == kind && entity.limited == limited && entity.state.is_some()
+            })
+            .map(|(name, entity)| (name.as_str(), entity))
+    }
+
+    /// Names by ids of all of this kind that have to be in the client's own project.
+    pub(crate) fn expected(&self, kind: Kind) -> BTreeMap<String, String> {
+        let mut expected = self.written(kind, false);
+        expected.extend(self.made(kind, false));
+        expected
+    }
+
+    /// Names by ids of what the client wrote and is there.
+    pub(crate) fn written(&self, kind: Kind, limited: bool) -> BTreeMap<String, String> {
+        self.live(kind, limited)
+            .map(|(name, entity)| (entity.id.clone(), name.to_owned()))
+            .collect()
+    }
+
+    /// Names by ids of what orders made.
+    pub(crate) fn made(&self, kind: Kind, limited: bool) -> BTreeMap<String, String> {
+        let mut made_ids = BTreeMap::new();
+        let orders = self.entities.iter().filter(|(_, it)| it.limited == limited);
+        for (name, made) in orders.filter_map(|(name, order)| Some((name, order.made.as_ref()?))) {
+            let secrets = made.secrets.values().map(|secret| &secret.id);
+            let ids: Vec<&String> = match kind {
+                Kind::Secret => secrets.collect(),
+                Kind::Container => made.container.iter().collect(),
+                Kind::Order => Vec::new(),
+            };
+            let by = format!("made by {name}");
+            made_ids.extend(ids.into_iter().map(|id| (id.clone(), by.clone())));
+        }
+        made_ids
+    }
+
+    /// Whether a container that is there holds this secret.
+    pub(crate) fn is_member(&self, secret: &str) -> bool {
+        self.live(Kind::Container, false).any(|(_, entity)| {
+            matches!(&entity.state, Some(State::Container(container))
+                if container.members.iter().any(|member| member.secret == secret))
+        })
     }
 
     fn settle(&mut self, happened: bool, id: Option<&str>) {
@@ -103,125 +158,33 @@ impl Model {
             return;
         };
         let before = self
-            .secrets
+            .entities
             .get(&op.name)
-            .and_then(|secret| secret.state.as_ref());
+            .and_then(|entity| entity.state.as_ref());
         let state = op.change.after(before);
-        match (self.secrets.get_mut(&op.name), id) {
-            (Some(secret), _) => secret.state = state,
+        match (self.entities.get_mut(&op.name), id) {
+            (Some(entity), _) => entity.state = state,
             (None, Some(id)) => {
-                let id = id.to_owned();
-                self.secrets.insert(op.name, Secret { id, state });
+                let entity = Entity {
+                    kind: op.kind,
+                    limited: op.limited,
+                    id: id.to_owned(),
+                    state,
+                    made: None,
+                };
+                self.entities.insert(op.name, entity);
             }
             (None, None) => {}
         }
     }
 }
 
-impl Change {
-    /// The state of the secret after this change.
-    pub(crate) fn after(&self, before: Option<&State>) -> Option<State> {
-        let mut state = before.cloned().unwrap_or_default();
-        match self {
-            Self::Create(payload) => state.payload = payload.clone(),
-            Self::Put(payload) => state.payload = Some(payload.clone()),
-            Self::Delete => return None,
-            Self::PutMetadata(metadata) => state.metadata = metadata.clone(),
-            Self::PostMetadata(key, value) => {
-                state.metadata.insert(key.clone(), value.clone());
-            }
-            Self::DeleteMetadata(key) => {
-                state.metadata.remove(key);
-            }
-            Self::AddConsumer(consumer) => {
-                state.consumers.insert(consumer.clone());
-            }
-            Self::RemoveConsumer(consumer) => {
-                state.consumers.remove(consumer);
-            }
+impl Op {
+    /// The quota that this write may hit.
+    pub(crate) fn counted(&self) -> &'static str {
+        match self.change {
+            Change::AddConsumer(_) | Change::AddLink(_) => "consumers",
+            _ => self.kind.plural(),
         }
-        Some(state)
-    }
-}
-
-impl Payload {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        }
-    }
-
-    pub(crate) fn content_type(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "text/plain",
-            Self::Bytes(_) => "application/octet-stream",
-        }
-    }
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut sum = sums::sha256_hex(self.bytes());
-        sum.truncate(8);
-        write!(
-            f,
-            "{} ({} bytes, {sum})",
-            self.content_type(),
-            self.bytes().len()
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn op(change: Change) -> Record {
-        let name = "a".to_owned();
-        Record::Intent(Op { name, change })
-    }
-
-    fn payload() -> Payload {
-        Payload::Text("x".to_owned())
-    }
-
-    #[test]
-    fn only_what_is_settled_counts() {
-        let mut model = Model::default();
-        let id = Some("1".to_owned());
-        model.apply(&op(Change::Create(None)));
-        assert_eq!(model.live(), 0);
-        model.apply(&Record::Acknowledged { id });
-        assert_eq!((model.live(), model.acknowledged), (1, 1));
-
-        model.apply(&op(Change::Put(payload())));
-        model.apply(&Record::Resolved {
-            happened: false,
-            id: None,
-        });
-        assert_eq!(model.secrets["a"].state.as_ref().unwrap().payload, None);
-
-        model.apply(&op(Change::Put(payload())));
-        model.apply(&Record::Resolved {
-            happened: true,
-            id: None,
-        });
-        assert_eq!(
-            model.secrets["a"].state.as_ref().unwrap().payload,
-            Some(payload())
-        );
-
-        model.apply(&op(Change::Delete));
-        model.apply(&Record::Acknowledged { id: None });
-        assert_eq!((model.live(), model.acknowledged), (0, 2));
-        assert_eq!(model.secrets["a"].id, "1");
-    }
-
-    #[test]
-    fn records_survive_the_ledger() {
-        let record = op(Change::Create(Some(Payload::Bytes(vec![0, 255]))));
-        let line = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
     }
 }

@@ -2,22 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
-use super::client::{ANSWER_WAIT, Client, id_of_ref};
-use super::model::{Consumer, Op, Payload, Record, State};
-use crate::kit::http::{Connection, Request, Response};
+use super::client::Client;
+use super::model::{Entity, Kind, Made, Op, Record, Spec, State};
+use super::remote::{Outcome, Remote};
 
-const PAGE: usize = 100;
+/// How long after a restart an order may wait for its job.
+pub(crate) const ORDER_WAIT: Duration = Duration::from_secs(20);
+const ORDER_POLL: Duration = Duration::from_millis(20);
 
 /// Something that must not be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     /// An acknowledged write is not there, or not as it was written.
     Lost(String),
     /// Something is there that nobody wrote.
     Phantom(String),
+    /// More is there than a quota allows.
+    Passed(String),
+    /// An order that is never carried out.
+    Stuck(String),
 }
 
 impl fmt::Display for Finding {
@@ -25,6 +33,8 @@ impl fmt::Display for Finding {
         match self {
             Self::Lost(text) => write!(f, "LOST {text}"),
             Self::Phantom(text) => write!(f, "PHANTOM {text}"),
+            Self::Passed(text) => write!(f, "QUOTA PASSED {text}"),
+            Self::Stuck(text) => write!(f, "STUCK {text}"),
         }
     }
 }
@@ -33,27 +43,34 @@ impl fmt::Display for Finding {
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     client: &'a mut Client,
-    host: &'a str,
-    connection: Connection,
+    remote: Remote,
+    order_wait: Duration,
+    started: Instant,
     pub(crate) findings: Vec<Finding>,
-    /// How many secrets were read back.
+    /// How much was read back.
     pub(crate) read: u64,
+    /// How long after the start of this reader the last order was still waiting.
+    pub(crate) slowest_order: Duration,
 }
 
 impl<'a> Reader<'a> {
+    /// `order_wait` is how long an order may wait for its job from now on.
+    ///
     /// # Errors
     /// The server does not listen.
-    pub(crate) fn new(client: &'a mut Client, host: &'a str) -> Result<Self> {
+    pub(crate) fn new(client: &'a mut Client, host: &str, order_wait: Duration) -> Result<Self> {
         Ok(Self {
             client,
-            host,
-            connection: Connection::open(host, ANSWER_WAIT)?,
+            remote: Remote::open(host)?,
+            order_wait,
+            started: Instant::now(),
             findings: Vec::new(),
             read: 0,
+            slowest_order: Duration::ZERO,
         })
     }
 
-    /// Settles the write without an answer, reads what the last load touched, and counts the project's secrets.
+    /// Settles the write without an answer, reads what the last load touched, and counts what the project has.
     ///
     /// # Errors
     /// The server does not answer, or the ledger cannot be written.
@@ -61,16 +78,19 @@ impl<'a> Reader<'a> {
         self.resolve()?;
         let touched: Vec<String> = self.client.touched.iter().cloned().collect();
         for name in touched {
-            self.secret(&name)?;
+            self.entity(&name)?;
         }
-        let total = self.page(0, 1)?.0;
-        if total != self.client.model.live() {
-            self.listing()?;
+        for kind in Kind::ALL {
+            let project = self.client.project(kind, false);
+            let total = self.remote.page(&project, kind, 0, 1)?.0;
+            if total != self.client.model.expected(kind).len() {
+                self.listing(kind)?;
+            }
         }
         Ok(())
     }
 
-    /// Reads every secret that was ever acknowledged and the whole list.
+    /// Reads everything that was ever acknowledged, and the whole lists.
     ///
     /// # Errors
     /// The server does not answer.
@@ -79,11 +99,14 @@ impl<'a> Reader<'a> {
             self.client.model == self.client.model_of_ledger()?,
             "the ledger does not give the model"
         );
-        let names: Vec<String> = self.client.model.secrets.keys().cloned().collect();
+        let names: Vec<String> = self.client.model.entities.keys().cloned().collect();
         for name in names {
-            self.secret(&name)?;
+            self.entity(&name)?;
+            self.keys(&name)?;
         }
-        self.listing()
+        Kind::ALL
+            .into_iter()
+            .try_for_each(|kind| self.listing(kind))
     }
 
     /// Finds out whether the pending write happened. Either is right, but nothing in between.
@@ -91,12 +114,12 @@ impl<'a> Reader<'a> {
         let Some(op) = self.client.model.pending.clone() else {
             return Ok(());
         };
-        let (id, before) = match self.client.model.secrets.get(&op.name) {
-            Some(secret) => (Some(secret.id.clone()), secret.state.clone()),
+        let (id, before) = match self.client.model.entities.get(&op.name) {
+            Some(entity) => (Some(entity.id.clone()), entity.state.clone()),
             None => (self.id_by_name(&op)?, None),
         };
         let found = match &id {
-            Some(id) => self.observe(id)?,
+            Some(id) => self.observe(&op, id)?,
             None => None,
         };
         let happened = found == op.change.after(before.as_ref());
@@ -111,178 +134,161 @@ impl<'a> Reader<'a> {
         self.client.record(&Record::Resolved { happened, id })
     }
 
-    /// The id of a secret whose create was not answered, if it is there.
+    /// The id of what was created without an answer, if it is there.
     fn id_by_name(&mut self, op: &Op) -> Result<Option<String>> {
-        let response = self.get(
-            &format!("/v1/secrets?limit=10&name={}", op.name),
-            "application/json",
-        )?;
-        let mut ids = listed(&response)?.1;
-        if ids.len() > 1 {
+        let project = self.client.project(op.kind, op.limited);
+        let all = self.remote.ids_by_name(&project, op.kind, &op.name)?;
+        if all.len() > 1 {
             self.findings.push(Finding::Phantom(format!(
-                "{} is there {} times: {ids:?}",
+                "{} is there {} times: {all:?}",
                 op.name,
-                ids.len()
+                all.len()
             )));
         }
-        Ok(ids.pop())
+        Ok(all.into_iter().next())
     }
 
-    /// Compares one secret with the model.
-    fn secret(&mut self, name: &str) -> Result<()> {
-        let Some(secret) = self.client.model.secrets.get(name).cloned() else {
+    fn observe(&mut self, op: &Op, id: &str) -> Result<Option<State>> {
+        let project = self.client.project(op.kind, op.limited);
+        self.remote.observe(&project, op.kind, id)
+    }
+
+    /// Compares what is there with the model.
+    fn entity(&mut self, name: &str) -> Result<()> {
+        let Some(entity) = self.client.model.entities.get(name).cloned() else {
             return Ok(());
         };
         self.read += 1;
-        let found = self.observe(&secret.id)?;
-        if found != secret.state {
+        let project = self.client.project(entity.kind, entity.limited);
+        let found = self.remote.observe(&project, entity.kind, &entity.id)?;
+        if found != entity.state {
             let detail = format!(
                 "{} {name}: acknowledged {:?}, found {found:?}",
-                secret.id, secret.state
+                entity.id, entity.state
             );
-            // A deleted secret that is back is a lost delete.
+            // What was deleted and is back is a lost delete.
             self.findings.push(Finding::Lost(detail));
+            return Ok(());
         }
+        match &entity.state {
+            Some(State::Order(spec)) => self.order(name, &entity, spec),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the order is carried out, and compares what it made with what it had made before.
+    fn order(&mut self, name: &str, order: &Entity, spec: &Spec) -> Result<()> {
+        let project = self.client.project(order.kind, order.limited);
+        let outcome = self.outcome(&project, &order.id)?;
+        if let (Outcome::Active(made), None) = (&outcome, &order.made) {
+            let (name, made) = (name.to_owned(), made.clone());
+            self.client.record(&Record::Made { name, made })?;
+        }
+        let what = format!("{} {name}", order.id);
+        self.findings
+            .extend(judge_order(&what, spec, order.made.as_ref(), &outcome));
         Ok(())
     }
 
-    /// What the server holds under an id; `None`: nothing.
-    fn observe(&mut self, id: &str) -> Result<Option<State>> {
-        let at = format!("/v1/secrets/{id}");
-        let response = self.get(&at, "application/json")?;
-        if response.status == 404 {
-            return Ok(None);
-        }
-        ensure!(
-            response.status == 200,
-            "GET {at}: {} {}",
-            response.status,
-            response.text()
-        );
-        let document = response.json()?;
-        let consumers: Vec<Consumer> =
-            serde_json::from_value(document.get("consumers").cloned().context("no consumers")?)?;
-        let content_type = document
-            .pointer("/content_types/default")
-            .and_then(|value| value.as_str());
-        let payload = match content_type {
-            Some(content_type) => Some(self.payload(&at, content_type)?),
-            None => None,
-        };
-        let metadata = self
-            .get(&format!("{at}/metadata"), "application/json")?
-            .json()?;
-        let metadata: BTreeMap<String, String> =
-            serde_json::from_value(metadata.get("metadata").cloned().context("no metadata")?)?;
-        Ok(Some(State {
-            payload,
-            metadata,
-            consumers: consumers.into_iter().collect(),
-        }))
-    }
-
-    fn payload(&mut self, at: &str, content_type: &str) -> Result<Payload> {
-        let response = self.get(&format!("{at}/payload"), content_type)?;
-        ensure!(
-            response.status == 200,
-            "GET {at}/payload: {} {}",
-            response.status,
-            response.text()
-        );
-        Ok(match content_type {
-            "text/plain" => Payload::Text(String::from_utf8(response.body)?),
-            "application/octet-stream" => Payload::Bytes(response.body),
-            other => bail!("GET {at}: content type {other}"),
-        })
-    }
-
-    /// Pages through the project's list and compares its ids with the model.
-    fn listing(&mut self) -> Result<()> {
-        let mut expected: BTreeMap<&str, &str> = BTreeMap::new();
-        let secrets = self.client.model.secrets.clone();
-        for (name, secret) in secrets.iter().filter(|(_, secret)| secret.state.is_some()) {
-            expected.insert(&secret.id, name);
-        }
-        let count = expected.len();
-        let mut offset = 0;
+    fn outcome(&mut self, project: &str, id: &str) -> Result<Outcome> {
         loop {
-            let (total, ids) = self.page(offset, PAGE)?;
-            if total != count {
-                let text = format!("{}: total is {total}, not {count}", self.client.project);
-                self.findings.push(if total < count {
-                    Finding::Lost(text)
-                } else {
-                    Finding::Phantom(text)
-                });
+            let outcome = self.remote.outcome(project, id)?;
+            if outcome != Outcome::Pending || self.started.elapsed() >= self.order_wait {
+                return Ok(outcome);
             }
-            for id in &ids {
-                if expected.remove(id.as_str()).is_none() {
-                    self.findings.push(Finding::Phantom(format!(
-                        "{id} is listed in {}",
-                        self.client.project
-                    )));
-                }
-            }
-            offset += ids.len();
-            if ids.len() < PAGE {
-                break;
-            }
+            thread::sleep(ORDER_POLL);
+            self.slowest_order = self.started.elapsed();
         }
-        for (id, name) in expected {
-            self.findings.push(Finding::Lost(format!(
-                "{id} {name} is not listed in {}",
-                self.client.project
-            )));
+    }
+
+    /// The keys that an order made stay as they were, also when the order is deleted.
+    fn keys(&mut self, name: &str) -> Result<()> {
+        let Some(order) = self.client.model.entities.get(name) else {
+            return Ok(());
+        };
+        let project = self.client.project(order.kind, order.limited);
+        for (entry, known) in order.made.iter().flat_map(|made| &made.secrets) {
+            self.read += 1;
+            let now = self.remote.made_secret(&project, known.id.clone());
+            if !now.as_ref().is_ok_and(|now| now == known) {
+                self.findings.push(Finding::Lost(format!(
+                    "{entry} of {name}: known {known:?}, found {now:?}"
+                )));
+            }
         }
         Ok(())
     }
 
-    fn page(&mut self, offset: usize, limit: usize) -> Result<(usize, Vec<String>)> {
-        let path = format!("/v1/secrets?offset={offset}&limit={limit}");
-        let response = self.get(&path, "application/json")?;
-        ensure!(
-            response.status == 200,
-            "GET {path}: {} {}",
-            response.status,
-            response.text()
-        );
-        listed(&response)
-    }
-
-    fn get(&mut self, path: &str, accept: &str) -> Result<Response> {
-        let mut request: Request = self
-            .client
-            .bare_request("GET", path)
-            .header("OpenStack-API-Version", "key-manager 1.1");
-        request
-            .headers
-            .iter_mut()
-            .filter(|(name, _)| name == "Accept")
-            .for_each(|(_, value)| accept.clone_into(value));
-        if !self.connection.reusable() {
-            self.connection = Connection::open(self.host, ANSWER_WAIT)?;
-        }
-        self.connection
-            .exchange(&request)
-            .with_context(|| format!("GET {path}"))
+    /// Compares a whole list of the client's project with the model.
+    fn listing(&mut self, kind: Kind) -> Result<()> {
+        let project = self.client.project(kind, false);
+        let (total, ids) = self.remote.list(&project, kind)?;
+        let expected = self.client.model.expected(kind);
+        let what = format!("{} of {project}", kind.plural());
+        self.findings
+            .extend(judge_list(&what, expected, total, &ids));
+        Ok(())
     }
 }
 
-/// Total and ids of a list of secrets.
-fn listed(response: &Response) -> Result<(usize, Vec<String>)> {
-    let document = response.json()?;
-    let total = document
-        .get("total")
-        .and_then(serde_json::Value::as_u64)
-        .context("a list without total")?;
-    let secrets = document
-        .get("secrets")
-        .and_then(serde_json::Value::as_array)
-        .context("a list without secrets")?;
-    let id = |secret: &serde_json::Value| id_of_ref(secret.get("secret_ref")?.as_str()?);
-    let ids = secrets
-        .iter()
-        .map(|secret| id(secret).context("a secret without secret_ref"))
-        .collect::<Result<_>>()?;
-    Ok((usize::try_from(total)?, ids))
+/// What is wrong with a list and its total; `expected` are names by ids.
+pub(crate) fn judge_list(
+    what: &str,
+    mut expected: BTreeMap<String, String>,
+    total: usize,
+    ids: &[String],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let count = expected.len();
+    if total != count {
+        let text = format!("the total of {what} is {total}, not {count}");
+        findings.push(if total < count {
+            Finding::Lost(text)
+        } else {
+            Finding::Phantom(text)
+        });
+    }
+    for id in ids {
+        if expected.remove(id).is_none() {
+            let text = format!("{id} is in the list of {what}");
+            findings.push(Finding::Phantom(text));
+        }
+    }
+    findings.extend(
+        expected
+            .into_iter()
+            .map(|(id, name)| Finding::Lost(format!("{id} {name} is not in the list of {what}"))),
+    );
+    findings
+}
+
+/// What is wrong with an order: it still waits, it failed, or it has not made what it should, or something else than was
+/// seen before.
+pub(crate) fn judge_order(
+    what: &str,
+    spec: &Spec,
+    known: Option<&Made>,
+    outcome: &Outcome,
+) -> Option<Finding> {
+    let made = match outcome {
+        Outcome::Active(made) => made,
+        Outcome::Pending => {
+            return Some(Finding::Stuck(format!("{what} is still PENDING")));
+        }
+        Outcome::Missing => return Some(Finding::Lost(format!("{what} is not there"))),
+        Outcome::Error(order) => return Some(Finding::Lost(format!("{what} failed: {order}"))),
+    };
+    if let Some(known) = known.filter(|known| *known != made) {
+        return Some(Finding::Phantom(format!(
+            "{what} had made {known:?}, now {made:?}"
+        )));
+    }
+    let entries: Vec<&str> = made.secrets.keys().map(String::as_str).collect();
+    let wanted: &[&str] = match (spec.pair, spec.sealed) {
+        (false, _) => &[Made::KEY],
+        (true, false) => &["private_key", "public_key"],
+        (true, true) => &["private_key", "private_key_passphrase", "public_key"],
+    };
+    let is_whole = entries == wanted && made.container.is_some() == spec.pair;
+    (!is_whole).then(|| Finding::Lost(format!("{what} made {made:?}, not {wanted:?}")))
 }
