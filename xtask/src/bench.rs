@@ -4,9 +4,11 @@
 //! all secrets. A single answer that is no success fails the run.
 
 mod baseline;
+mod entities;
 mod figures;
 mod fill;
 mod memory;
+mod policy;
 mod wrk;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 
 use self::baseline::BareHyper;
 use self::figures::{Report, Series, Target};
+use self::fill::What;
 use self::wrk::{Figures, Load};
 use crate::kit::build::{self, Profile};
 use crate::kit::server::{Launch, Server};
@@ -37,6 +40,12 @@ pub(crate) struct Args {
     /// How long each measurement takes
     #[arg(long, default_value_t = 5)]
     seconds: u32,
+    /// How many containers and orders there are, for their lists
+    #[arg(long, default_value_t = 20_000)]
+    entities: usize,
+    /// Measure containers, orders and policy alone
+    #[arg(long)]
+    without_secrets: bool,
 }
 
 /// # Errors
@@ -44,24 +53,51 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     wrk::check()?;
     ensure!(
-        args.rounds > 0 && args.seconds > 0 && args.secrets >= 100,
-        "too few rounds, seconds or secrets"
+        args.rounds > 0 && args.seconds > 0 && args.secrets >= 100 && args.entities >= 100,
+        "too few rounds, seconds, secrets or entities"
     );
+    let donjon = build::donjon(Profile::Release, &[])?;
+    let mut report = Report::new();
+    if !args.without_secrets {
+        secrets(args, &donjon)?.report(args, &mut report);
+    }
+    let size = entities::Size {
+        rounds: args.rounds,
+        seconds: args.seconds.div_ceil(2),
+        count: args.entities,
+    };
+    entities::measure(&Launch::new(&donjon, "tokens")?, size)?.report(size, &mut report);
+    report.aim_greatest(
+        "(h) policy check, the slowest",
+        "us",
+        &policy::checks_us()?,
+        Target::AtMost(2.0),
+    );
+    report.print();
+    Ok(())
+}
+
+/// Rows (a) to (e).
+fn secrets(args: &Args, donjon: &Path) -> Result<Measured> {
     let programs = Programs::build()?;
-    let launch = Launch::new(&programs.donjon, "tokens")?;
+    let launch = Launch::new(donjon, "tokens")?;
     let server = launch.start_again()?;
-    let token = std::fs::read_to_string(launch.data_dir().join("first-token"))
-        .context("reading first-token")?;
-    let token = token.trim();
+    let token = first_token(&launch)?;
     let ids = launch.data_dir().with_file_name("ids");
-    fill::secrets(server.host(), token, BODY, args.secrets, &ids)?;
+    let what = What {
+        plural: "secrets",
+        body: BODY,
+        status: 201,
+    };
+    let stored = fill::create(server.host(), &token, what, args.secrets)?;
+    std::fs::write(&ids, stored.join("\n") + "\n")?;
     let mut measured = Measured::default();
     let server = measured.starts(&launch, server, args.rounds)?;
     let bench = Bench {
         args,
         programs: &programs,
         server: &server,
-        token,
+        token: &token,
         ids: &ids,
         folder: ids.parent().context("ids without a folder")?,
     };
@@ -73,12 +109,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     measured.loaded_mib.push(mib(memory.now_kib));
     measured.peak_mib.push(mib(memory.peak_kib));
     server.stop()?;
-    measured.report(args).print();
-    Ok(())
+    Ok(measured)
+}
+
+fn first_token(launch: &Launch) -> Result<String> {
+    let token = std::fs::read_to_string(launch.data_dir().join("first-token"))
+        .context("reading first-token")?;
+    Ok(token.trim().to_owned())
 }
 
 struct Programs {
-    donjon: PathBuf,
     bare_hyper: PathBuf,
     bare_insert: PathBuf,
 }
@@ -86,7 +126,6 @@ struct Programs {
 impl Programs {
     fn build() -> Result<Self> {
         Ok(Self {
-            donjon: build::donjon(Profile::Release, &[])?,
             bare_hyper: build::bench("donjon-transport", "bare_hyper")?,
             bare_insert: build::bench("donjon-storage-sqlite", "bare_insert")?,
         })
@@ -154,7 +193,10 @@ impl Bench<'_> {
 
     fn lists(&self, measured: &mut Measured) -> Result<()> {
         let first = self.get("/v1/secrets?limit=10&offset=0", None, "application/json")?;
-        let far = format!("/v1/secrets?limit=10&offset={}", far_offset(self.args));
+        let far = format!(
+            "/v1/secrets?limit=10&offset={}",
+            far_offset(self.args.secrets)
+        );
         let far = self.get(&far, None, "application/json")?;
         measured.list_first.push(first.per_second());
         measured.list_far.push(far.per_second());
@@ -239,9 +281,8 @@ impl Measured {
         Ok(server)
     }
 
-    fn report(&self, args: &Args) -> Report {
-        let far = far_offset(args);
-        let mut report = Report::new();
+    fn report(&self, args: &Args, report: &mut Report) {
+        let far = far_offset(args.secrets);
         report.figure(
             "(a) bare hyper, 32 connections",
             "answers/s",
@@ -296,13 +337,12 @@ impl Measured {
             &self.start_ms,
             Target::AtMost(100.0),
         );
-        report
     }
 }
 
 /// 90,000 of 100,000.
-fn far_offset(args: &Args) -> usize {
-    args.secrets / 10 * 9
+fn far_offset(count: usize) -> usize {
+    count / 10 * 9
 }
 
 #[expect(

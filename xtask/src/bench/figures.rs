@@ -23,10 +23,17 @@ impl Series {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn greatest(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
     fn spread(&self) -> String {
         let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        format!("{} to {}", number(least), number(most))
+        format!("{} to {}", number(least), number(self.greatest()))
     }
 }
 
@@ -90,6 +97,11 @@ impl Report {
     /// A series with a target for its median.
     pub(crate) fn aim_series(&mut self, name: &str, unit: &str, series: &Series, target: Target) {
         self.aim(name, unit, series.median(), &series.spread(), target);
+    }
+
+    /// A series of different things, with a target for the greatest.
+    pub(crate) fn aim_greatest(&mut self, name: &str, unit: &str, series: &Series, target: Target) {
+        self.aim(name, unit, series.greatest(), &series.spread(), target);
     }
 
     pub(crate) fn print(&self) {

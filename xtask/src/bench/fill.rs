@@ -1,7 +1,5 @@
-//! Fills a server with secrets through its API.
+//! Fills a server through its API.
 
-use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,25 +8,30 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::kit::http::{Connection, Request};
 
 const CONNECTIONS: usize = 64;
-const ANSWER_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
-/// Stores `count` secrets and writes their ids into `file`, one a line. `body` is that of each POST.
+/// What to create many of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct What<'a> {
+    /// As in paths.
+    pub(crate) plural: &'a str,
+    /// Of each POST.
+    pub(crate) body: &'a str,
+    /// Of an answer.
+    pub(crate) status: u16,
+}
+
+/// Creates `count` of them and gives their ids.
 ///
 /// # Errors
 /// A POST was refused.
-pub(crate) fn secrets(
-    host: &str,
-    token: &str,
-    body: &str,
-    count: usize,
-    file: &Path,
-) -> Result<()> {
-    println!("storing {count} secrets");
+pub(crate) fn create(host: &str, token: &str, what: What<'_>, count: usize) -> Result<Vec<String>> {
+    println!("creating {count} {}", what.plural);
     let started = Instant::now();
     let store = |share: usize| -> Result<Vec<String>> {
         let mut connection = Connection::open(host, ANSWER_WAIT)?;
         (0..share)
-            .map(|_| store_one(&mut connection, host, token, body))
+            .map(|_| create_one(&mut connection, host, token, what))
             .collect()
     };
     let store = &store;
@@ -44,34 +47,40 @@ pub(crate) fn secrets(
         results.collect()
     });
     let ids = ids?.concat();
-    fs::write(file, ids.join("\n") + "\n")?;
     println!(
-        "stored {} secrets in {:.1} s",
+        "created {} {} in {:.1} s",
         ids.len(),
+        what.plural,
         started.elapsed().as_secs_f64()
     );
-    Ok(())
+    Ok(ids)
 }
 
-fn store_one(connection: &mut Connection, host: &str, token: &str, body: &str) -> Result<String> {
+/// Creates one and gives its id.
+///
+/// # Errors
+/// The POST was refused.
+pub(crate) fn create_one(
+    connection: &mut Connection,
+    host: &str,
+    token: &str,
+    what: What<'_>,
+) -> Result<String> {
     if !connection.reusable() {
         *connection = Connection::open(host, ANSWER_WAIT)?;
     }
-    let request = Request::new("POST", "/v1/secrets")
+    let path = format!("/v1/{}", what.plural);
+    let request = Request::new("POST", &path)
         .header("X-Auth-Token", token)
         .header("Content-Type", "application/json")
-        .body(body);
+        .body(what.body);
     let response = connection.exchange(&request)?;
     ensure!(
-        response.status == 201,
-        "POST /v1/secrets: {} {}",
+        response.status == what.status,
+        "POST {path}: {} {}",
         response.status,
         response.text()
     );
-    let document = response.json()?;
-    let reference = document
-        .get("secret_ref")
-        .and_then(|value| value.as_str())
-        .context("no secret_ref")?;
-    Ok(reference.rsplit('/').next().unwrap_or_default().to_owned())
+    let location = response.header("location").context("no Location")?;
+    Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
 }
