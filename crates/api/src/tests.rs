@@ -469,6 +469,25 @@ fn expired_secrets_are_not_found() {
     );
 }
 
+/// As Barbican takes it: many say by this date that it never ends.
+#[test]
+fn an_expiration_at_the_end_of_time_is_taken() {
+    let rig = Rig::new();
+    for (sent, shown) in [
+        ("9999-12-31T23:59:59", "9999-12-31T23:59:59"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999"),
+        ("9999-12-31T23:59:59+12:00", "9999-12-31T11:59:59"),
+    ] {
+        let path = rig.created(&json!({"expiration": sent}));
+        assert_eq!(parsed(&rig.get("member", &path))["expiration"], shown);
+        let line = format!("/v1/secrets?expiration={sent}").replace('+', "%2B");
+        assert_eq!(parsed(&rig.get("member", &line))["total"], 1, "{line}");
+    }
+    let beyond = json!({"expiration": "9999-12-31T23:59:59-00:01"});
+    let refused = rig.json("member", "POST /v1/secrets", &beyond);
+    assert_eq!(refused.status(), 400, "{}", shown(&refused));
+}
+
 #[test]
 fn undecodable_base64_in_a_put_is_the_clients_error() {
     let rig = Rig::new();
