@@ -60,6 +60,44 @@ fn a_wrong_configuration_is_named_and_touches_nothing() {
     assert!(!rig.path("donjon-data").exists());
 }
 
+/// CVE-2023-1633: Barbican's configuration, with the passwords of its database and of its service user, could be read by
+/// every local user.
+#[test]
+fn cve_2023_1633_a_configuration_with_a_secret_is_for_its_owner_alone() {
+    let rig = Rig::new();
+    let with_secret = [
+        "\ndata_dir = \"postgresql://donjon:hunter2@db/donjon\"\n",
+        "[http]\nhost_href = [\"https://donjon:hunter2@kms.example.org\"]\n",
+        "[root_key]\ncurrent = \"hunter2\"\n",
+        "[keystone_authtoken]\npassword = \"hunter2\"\n",
+        "[p11]\npin = \"hunter2\"\n",
+    ];
+    for text in with_secret {
+        for mode in [0o644, 0o640, 0o604, 0o660] {
+            rig.write("donjon.toml", text, mode);
+            for verb in [&["serve"][..], &["init"], &["config", "check"]] {
+                let args = [verb, &["--config", "donjon.toml"]].concat();
+                let ended = rig.refused(&args, 2, "donjon.toml:2: ");
+                let why = "holds a secret, and others than the owner may read the file";
+                assert!(ended.stderr.contains(why), "{mode:o}: {}", ended.stderr);
+                assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+                assert!(!ended.stdout.contains("hunter2"), "{}", ended.stdout);
+            }
+        }
+    }
+    // For the owner alone it is a value like any other, and one without a secret may be read by everybody.
+    let check = ["config", "check", "--config", "donjon.toml"];
+    for (text, mode) in [
+        (with_secret[0], 0o600),
+        ("[limits]\npage_max = 50\n", 0o644),
+    ] {
+        rig.write("donjon.toml", text, mode);
+        let ended = rig.run(&check);
+        assert_eq!(ended.code, Some(0), "{mode:o}: {}", ended.stderr);
+    }
+    assert!(!rig.path("donjon-data").exists());
+}
+
 #[test]
 fn an_unknown_variable_is_refused() {
     let rig = Rig::new();
