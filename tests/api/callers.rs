@@ -24,8 +24,14 @@ const CONSUMER: &str = r#"{"service": "s", "resource_type": "t", "resource_id": 
 
 const USER: &str = r#"{"name": "n", "URL": "u"}"#;
 
-/// `{s}` is the path of the secret, `{c}` that of the container; `{t}` and `{u}` are the same in the oldest form. In
-/// bodies `{s}` is the reference of the secret.
+const ORDER: &str = r#"{"type": "key", "meta": {"algorithm": "aes", "bit_length": 128}}"#;
+
+const OLDEST_ORDER: &str = r#"{"secret": {"algorithm": "aes", "bit_length": 128}}"#;
+
+const QUOTAS: &str = r#"{"project_quotas": {"secrets": -1}}"#;
+
+/// `{s}` is the path of the secret, `{c}` that of the container, `{o}` that of the order; `{t}`, `{u}` and `{p}` are the
+/// same in the oldest form. In bodies `{s}` is the reference of the secret.
 #[rustfmt::skip]
 const CALLS: &[Call] = &[
     // no token, unknown token, reader, member, admin, member elsewhere, admin elsewhere
@@ -77,6 +83,31 @@ const CALLS: &[Call] = &[
     call("POST {c}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 403, 403]),
     call("DELETE {c}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 403, 403]),
     call("GET {c}/consumers/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 403, 404, 404, 403, 404]),
+    call("GET /v1/orders", Body::None, [401, 401, 403, 200, 403, 200, 403]),
+    call("POST /v1/orders", Body::Json(ORDER), [401, 401, 403, 202, 403, 202, 403]),
+    call("PUT /v1/orders", Body::Json(ORDER), [401, 401, 403, 405, 403, 405, 403]),
+    call("GET {o}", Body::None, [401, 401, 403, 200, 403, 404, 404]),
+    call("PUT {o}", Body::Text, [401, 401, 405, 405, 405, 404, 404]),
+    call("DELETE {o}", Body::None, [401, 401, 403, 204, 403, 404, 404]),
+    call("GET {o}/nothing", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET /v1/quotas", Body::None, [401, 401, 200, 403, 403, 403, 403]),
+    call("GET /v1/project-quotas", Body::None, [401, 401, 403, 403, 200, 403, 200]),
+    call("GET /v1/project-quotas/home", Body::None, [401, 401, 403, 403, 404, 403, 404]),
+    call("PUT /v1/project-quotas/none", Body::Json(QUOTAS), [401, 401, 403, 403, 204, 403, 204]),
+    call("DELETE /v1/project-quotas/home", Body::None, [401, 401, 403, 403, 404, 403, 404]),
+    // There is no choice of stores unless one is configured.
+    call("GET /v1/secret-stores", Body::None, [401, 401, 404, 403, 403, 403, 403]),
+    call("GET /v1/secret-stores/global-default", Body::None, [401, 401, 404, 403, 403, 403, 403]),
+    call("GET /v1/secret-stores/preferred", Body::None, [401, 401, 404, 403, 403, 403, 403]),
+    call("GET /v1/secret-stores/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("POST /v1/secret-stores/x/preferred", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("DELETE /v1/secret-stores/x/preferred", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET /v1/transport_keys", Body::None, [401, 401, 200, 403, 403, 403, 403]),
+    call("POST /v1/transport_keys", Body::Json(r#"{"plugin_name": "p", "transport_key": "k"}"#), [401, 401, 403, 403, 201, 403, 201]),
+    call("GET /v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 404, 403, 403, 403, 403]),
+    call("DELETE /v1/transport_keys/7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11", Body::None, [401, 401, 403, 403, 404, 403, 404]),
+    call("GET /v1/cas", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET /v1/consumers/x/consumers", Body::None, [401, 401, 404, 404, 404, 404, 404]),
     // The oldest form. What belongs to another tenant is not found at all.
     call("GET /v1/home/secrets", Body::None, [401, 401, 403, 200, 403, 404, 404]),
     call("POST /v1/home/secrets", Body::Json("{}"), [401, 401, 403, 201, 403, 404, 404]),
@@ -90,6 +121,16 @@ const CALLS: &[Call] = &[
     call("GET {u}/consumers", Body::None, [401, 401, 403, 200, 200, 404, 404]),
     call("POST {u}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 404, 404]),
     call("DELETE {u}/consumers", Body::Json(USER), [401, 401, 403, 200, 200, 404, 404]),
+    call("GET {u}/secrets", Body::None, [401, 401, 404, 404, 404, 404, 404]),
+    call("GET /v1/home/orders", Body::None, [401, 401, 403, 200, 403, 404, 404]),
+    call("POST /v1/home/orders", Body::Json(OLDEST_ORDER), [401, 401, 403, 201, 403, 404, 404]),
+    call("GET {p}", Body::None, [401, 401, 403, 200, 403, 404, 404]),
+    call("DELETE {p}", Body::None, [401, 401, 405, 405, 405, 404, 404]),
+    call("GET /v1/home/quotas", Body::None, [401, 401, 200, 403, 403, 404, 404]),
+    call("GET /v1/home/project-quotas", Body::None, [401, 401, 403, 403, 200, 404, 404]),
+    call("GET /v1/home/project-quotas/home", Body::None, [401, 401, 403, 403, 404, 404, 404]),
+    call("PUT /v1/home/project-quotas/none", Body::Json(QUOTAS), [401, 401, 403, 403, 204, 404, 404]),
+    call("DELETE /v1/home/project-quotas/home", Body::None, [401, 401, 403, 403, 404, 404, 404]),
 ];
 
 const fn call(line: &'static str, body: Body, expected: [u16; 7]) -> Call {
@@ -135,9 +176,12 @@ impl Cast {
         let consumer: Value = serde_json::from_str(USER).unwrap();
         let line = format!("POST {container}/consumers");
         self.owner.json(&line, &consumer).ok(200);
+        let body: Value = serde_json::from_str(ORDER).unwrap();
+        let ordered = self.owner.json("POST /v1/orders", &body).ok(202);
         Things {
             secret,
             container,
+            order: path_of(ordered["order_ref"].as_str().unwrap()).to_owned(),
             reference,
         }
     }
@@ -170,10 +214,11 @@ impl Cast {
     }
 }
 
-/// Paths of a secret and of a container that it is in, and the reference of the secret.
+/// Paths of a secret, of a container that it is in and of an order, and the reference of the secret.
 struct Things {
     secret: String,
     container: String,
+    order: String,
     reference: String,
 }
 
@@ -182,12 +227,21 @@ const HUSH: &str = "hush, nobody may see this";
 impl Call {
     fn send(&self, caller: &Caller, things: &Things) -> Response {
         let Things {
-            secret, container, ..
+            secret,
+            container,
+            order,
+            ..
         } = things;
-        let line = self.line.replace("{s}", secret).replace("{c}", container);
-        let line = line
-            .replace("{t}", &secret.replace("/v1/", "/v1/home/"))
-            .replace("{u}", &container.replace("/v1/", "/v1/home/"));
+        let today = [("{s}", secret), ("{c}", container), ("{o}", order)];
+        let oldest = [("{t}", secret), ("{u}", container), ("{p}", order)]
+            .map(|(name, path)| (name, path.replace("/v1/", "/v1/home/")));
+        let today = today.map(|(name, path)| (name, path.clone()));
+        let line = today
+            .iter()
+            .chain(&oldest)
+            .fold(self.line.to_owned(), |line, (name, path)| {
+                line.replace(name, path)
+            });
         match self.body {
             Body::None => caller.call(&line),
             Body::Text => caller.send(&line, &[("Content-Type", "text/plain")], b"text"),
