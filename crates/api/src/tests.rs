@@ -3,6 +3,7 @@
 
 mod access;
 mod bounds;
+mod compat;
 mod containers;
 mod document;
 mod orders;
