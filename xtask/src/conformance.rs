@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{golden, osc, policy};
+use crate::{golden, osc, policy, schemathesis};
 
 /// Compare the server and its parts with Barbican, its clients and its libraries
 #[derive(Debug, clap::Subcommand)]
@@ -10,6 +10,7 @@ pub(crate) enum Suite {
     Golden(golden::Args),
     Osc(osc::Args),
     Policy(policy::Args),
+    Schemathesis(schemathesis::Args),
 }
 
 /// # Errors
@@ -19,5 +20,6 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
         Suite::Golden(args) => golden::run(args),
         Suite::Osc(args) => osc::run(args),
         Suite::Policy(args) => policy::run(args),
+        Suite::Schemathesis(args) => schemathesis::run(args),
     }
 }

@@ -14,6 +14,7 @@ mod golden;
 mod layers;
 mod osc;
 mod policy;
+mod schemathesis;
 mod test;
 
 mod kit;
