@@ -1,5 +1,6 @@
-//! Secrets, consumers, ACLs and keys: their types, their rules, and the ports
-//! through which the rules reach storage, cryptography and the outside world.
+//! Secrets, containers, orders, consumers, ACLs, quotas and keys: their types,
+//! their rules, and the ports through which the rules reach storage,
+//! cryptography and the outside world.
 //!
 //! May import: small libraries without I/O (uuid, jiff, zeroize, thiserror).
 //! Deliberately absent: any runtime, serde, HTTP, SQL, and every workspace

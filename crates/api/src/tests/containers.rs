@@ -293,6 +293,26 @@ fn only_generic_containers_are_added_to() {
     assert_eq!(rig.json("stranger", &line, &json!([])).status(), 403);
 }
 
+/// Barbican keeps the row of an entry that was removed, on which the same one
+/// fails then.
+#[test]
+fn an_entry_that_was_removed_can_be_added_again() {
+    let rig = Rig::new();
+    let secret = rig.stored("hush");
+    let path = rig.contained(&[("e", &secret)]);
+    let entry = json!({"name": "e", "secret_ref": reference(&secret)});
+    for _ in 0..2 {
+        let removed = rig.json("member", &format!("DELETE {path}/secrets"), &entry);
+        assert_eq!(removed.status(), 204, "{}", shown(&removed));
+        let added = rig.json("member", &format!("POST {path}/secrets"), &entry);
+        assert_eq!(added.status(), 201, "{}", shown(&added));
+    }
+    let entries = parsed(&rig.get("member", &path))["secret_refs"].clone();
+    assert_eq!(entries, json!([entry]));
+    let twice = rig.json("member", &format!("POST {path}/secrets"), &entry);
+    assert_eq!(twice.status(), 409, "{}", shown(&twice));
+}
+
 /// CVE-2022-23452: containers of another project are not added to, whoever asks.
 #[test]
 fn cve_2022_23452_containers_of_another_project_are_left_alone() {
