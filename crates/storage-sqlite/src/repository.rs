@@ -69,26 +69,35 @@ impl SqliteRepository {
     /// after an orderly close, else as long as it takes to check the whole
     /// file (about 1 s for 1 GiB).
     ///
+    /// On a full disk the ballast is given up for it, if it is there; then
+    /// nothing can be added ([`Health::Full`]) until there is room again.
+    ///
     /// The caller has to see to it that nobody else has the file open.
     ///
     /// # Errors
     /// One of [`OpenErrorKind`], each of which the operator can act on. Nothing
-    /// was changed then, except by scripts that were applied to the end.
+    /// was changed then, except by scripts that were applied to the end, and but
+    /// for the ballast where there is no room without it either.
     pub fn open(options: OpenOptions) -> Result<(Self, Opened), OpenError> {
         let path = file::resolve(&options.path)?;
         file::check(&path)?;
-        let connection = settings::connect(&path, Role::Writer)?;
-        let opened = prepare(&connection, &path, options.clock.now())?;
-        if let Some(pages) = options.pages_max {
-            connection.pragma_update(None, "max_page_count", pages)?;
-        }
         let shared = Arc::new(Shared::new());
         let reserve = Reserve {
             ballast: options.ballast.clone(),
             database: path.clone(),
             pages_max: options.pages_max,
         };
-        hold_ballast(&reserve, &shared)?;
+        let (connection, opened) = with_room(&reserve, &shared, || {
+            let connection = settings::connect(&path, Role::Writer)?;
+            let opened = prepare(&connection, &path, options.clock.now())?;
+            Ok((connection, opened))
+        })?;
+        if let Some(pages) = options.pages_max {
+            connection.pragma_update(None, "max_page_count", pages)?;
+        }
+        if shared.health() == Health::Good {
+            hold_ballast(&reserve, &shared)?;
+        }
         let readers = Arc::new(Readers::open(
             &path,
             options.point_readers,
@@ -362,6 +371,29 @@ fn quick_check(connection: &Connection) -> Result<(), OpenError> {
     } else {
         Err(OpenError::new(OpenErrorKind::Corrupt, found))
     }
+}
+
+/// Opens what needs some room on the disk: where there is none, with what the
+/// ballast held. Then only deletes may use what is left of that.
+fn with_room<T>(
+    reserve: &Reserve,
+    shared: &Shared,
+    mut open: impl FnMut() -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    let error = match open() {
+        Err(error) if error.kind() == OpenErrorKind::Full => error,
+        opened => return opened,
+    };
+    let released = reserve
+        .release()
+        .map_err(|error| OpenError::io(&reserve.ballast.path, error))?;
+    if !released {
+        return Err(error);
+    }
+    let error: &dyn std::error::Error = &error;
+    tracing::warn!(error, "the disk is full: the ballast is given up to start");
+    shared.set_full(true);
+    open()
 }
 
 /// Without room for the ballast the disk counts as full from the start.

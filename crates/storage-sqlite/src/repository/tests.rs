@@ -5,6 +5,7 @@ mod clean_up;
 mod corrupt;
 mod model;
 mod quotas;
+mod room;
 mod seek;
 mod sweep;
 mod upgrade;

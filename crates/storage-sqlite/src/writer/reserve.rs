@@ -51,7 +51,7 @@ impl Reserve {
     }
 
     /// Gives the ballast up. `false` where there was none.
-    fn release(&self) -> io::Result<bool> {
+    pub(crate) fn release(&self) -> io::Result<bool> {
         match std::fs::remove_file(&self.ballast.path) {
             Ok(()) => file::sync_folder(&self.ballast.path).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
