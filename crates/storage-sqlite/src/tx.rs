@@ -17,6 +17,7 @@ mod seek;
 mod tokens;
 mod transport_keys;
 mod user_metadata;
+mod window;
 
 use donjon_domain::{
     Sealed,

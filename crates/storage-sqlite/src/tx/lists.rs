@@ -1,19 +1,20 @@
 //! Lists of secrets, containers and orders, and how many secrets there are.
 //!
 //! A whole project's list, oldest first, is cut by the counts per block (see
-//! [`super::seek`]). Every other list visits all rows of its scope: it collects
-//! the places that match, in order, and then reads the rows of the page.
+//! [`super::seek`]). Every other list visits all rows of its scope, finds the places of
+//! the page among those that match (see [`super::window`]), and reads their rows.
 
 use donjon_domain::{
     Container, ContainerQuery, ListScope, Order, OrderQuery, Page, PageRequest, ProjectId, Secret,
     SecretQuery, Start, Timestamp, ports::Counted,
 };
-use rusqlite::params;
+use rusqlite::{Statement, params};
 
 use super::{
     Mode, Tx, projects,
     search::Search,
     seek::{self, Listed},
+    window::{self, BYTES_MAX, Entry, Part, Rows},
 };
 use crate::{
     failure::Failure,
@@ -146,34 +147,61 @@ pub(super) fn known_offset<I>(page: &PageRequest<I>) -> u64 {
     }
 }
 
-/// Collects all places that match, cuts the page out of them, reads its rows.
+/// Finds the places of the page among all that match, and reads its rows.
 fn scan<L: Listed, M: Mode>(
     tx: &mut Tx<'_, M>,
     search: &Search,
     page: PageRequest<L::Id>,
 ) -> Result<Page<L>, Failure> {
-    let places = matching(tx, search)?;
-    let offset = match page.start {
-        Start::Offset(offset) => offset,
+    let limit = usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX);
+    let window = match page.start {
+        Start::Offset(offset) => {
+            window::from_offset(&mut Matching::new(tx, search)?, offset, limit, BYTES_MAX)?
+        }
         Start::After(id) => {
             let marker = tx.place(id)?;
-            let at = places.iter().position(|place| Some(*place) == marker);
-            at.map_or(Ok(0), |at| to_u64(at).map(|at| at + 1))?
+            window::from_marker(&mut Matching::new(tx, search)?, marker, limit)?
         }
     };
-    let wanted = places
-        .iter()
-        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
-        .take(usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX));
     let mut items = Vec::new();
-    for place in wanted {
-        items.push(at(tx, *place)?);
+    for place in window.places {
+        items.push(at(tx, place)?);
     }
     Ok(Page {
         items,
-        offset,
-        total: to_u64(places.len())?,
+        offset: window.offset,
+        total: window.total,
     })
+}
+
+/// What a search finds.
+struct Matching<'c, 's> {
+    statement: Statement<'c>,
+    search: &'s Search,
+}
+
+impl<'c, 's> Matching<'c, 's> {
+    fn new<M>(tx: &Tx<'c, M>, search: &'s Search) -> Result<Self, Failure> {
+        Ok(Self {
+            statement: tx.connection.prepare(search.sql())?,
+            search,
+        })
+    }
+}
+
+impl Rows for Matching<'_, '_> {
+    fn each(&mut self, show: &mut dyn FnMut(Entry)) -> Result<(), Failure> {
+        let parameters = self.search.parameters();
+        let mut rows = self.statement.query(parameters.as_slice())?;
+        while let Some(row) = rows.next()? {
+            let mut key = Vec::new();
+            for (column, is_descending) in (1..).zip(self.search.descending()) {
+                key.push(Part::new(row.get_ref(column)?, *is_descending)?);
+            }
+            show(Entry::new(key, row.get(0)?));
+        }
+        Ok(())
+    }
 }
 
 /// The row at a place that was just found.
@@ -185,14 +213,6 @@ fn at<L: Listed, M: Mode>(tx: &mut Tx<'_, M>, place: Place) -> Result<L, Failure
         .next()?
         .ok_or(Failure::BadRow("an index names a row that is not there"))?;
     L::read(row, ProjectId::new(project))
-}
-
-fn matching<M>(tx: &Tx<'_, M>, search: &Search) -> Result<Vec<Place>, Failure> {
-    let mut statement = tx.connection.prepare(search.sql())?;
-    let places = statement
-        .query_map(search.parameters().as_slice(), |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    Ok(places)
 }
 
 pub(super) fn to_u64(count: impl TryInto<u64>) -> Result<u64, Failure> {

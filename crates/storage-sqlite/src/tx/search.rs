@@ -14,53 +14,55 @@ use crate::place::{Place, ProjectRow};
 /// A query made to measure. Its text comes from this file alone; whatever a
 /// client sent is a parameter.
 pub(super) struct Search {
+    /// The places and, behind them, what they are sorted by.
     sql: String,
+    /// Whether each of those descends.
+    descending: Vec<bool>,
     parameters: Vec<Box<dyn ToSql>>,
 }
 
 impl Search {
     /// Secrets of a project.
     pub(super) fn secrets(query: &SecretQuery, project: ProjectRow, now: Timestamp) -> Self {
-        let mut search = Self::of_project("SELECT place FROM secrets", project);
+        // Within a project the order of places is that of creation.
+        let mut search = Self::sorted("secrets", &secret_order(query));
+        search.within(project);
         search.secrets_not_expired(now);
         search.secret_filter(query);
-        search.secret_order(query);
-        // Within a project the table is in the order of creation already.
-        search.sql.push_str("place");
         search
     }
 
     /// Secrets of any project whose ACL lists the user.
     pub(super) fn shared_secrets(query: &SecretQuery, user: &UserId, now: Timestamp) -> Self {
-        let mut search = Self::new("SELECT place FROM secrets JOIN acl_users USING (place)");
+        let mut order = secret_order(query);
+        order.push(("creation", Direction::Ascending));
+        let mut search = Self::sorted("secrets JOIN acl_users USING (place)", &order);
         search.and("acl_users.user =", user.as_str().to_owned());
         search.secrets_not_expired(now);
         search.secret_filter(query);
-        search.secret_order(query);
-        search.sql.push_str("creation");
         search
     }
 
     /// Containers of a project.
     pub(super) fn containers(query: &ContainerQuery, project: ProjectRow) -> Self {
-        let mut search = Self::of_project("SELECT place FROM containers", project);
+        let mut search = Self::sorted("containers", &[]);
+        search.within(project);
         search.like("name", query.name.as_deref());
         if let Some(container_type) = query.container_type {
             search.and("container_type =", stored_container_type(container_type));
         }
-        search.sql.push_str(" ORDER BY place");
         search
     }
 
     /// Orders of a project.
     pub(super) fn orders(query: &OrderQuery, project: ProjectRow) -> Self {
-        let mut search = Self::of_project("SELECT place FROM orders", project);
+        let mut search = Self::sorted("orders", &[]);
+        search.within(project);
         if let Some(part) = &query.meta {
             // Both sides in lower case, as far as ASCII goes.
             search.and("0 < instr(lower(meta), ", part.to_ascii_lowercase());
             search.sql.push(')');
         }
-        search.sql.push_str(" ORDER BY place");
         search
     }
 
@@ -72,18 +74,26 @@ impl Search {
         self.parameters.iter().map(AsRef::as_ref).collect()
     }
 
-    fn new(select: &str) -> Self {
+    /// Whether what stands behind the place descends, each in its turn.
+    pub(super) fn descending(&self) -> &[bool] {
+        &self.descending
+    }
+
+    /// Everything in `tables`, sorted by these columns and then by place. The
+    /// statement itself does not sort: see [`super::window`].
+    fn sorted(tables: &str, order: &[(&str, Direction)]) -> Self {
+        let columns: String = order.iter().map(|(name, _)| format!(", {name}")).collect();
+        let descends = |(_, direction): &(_, _)| matches!(direction, Direction::Descending);
         Self {
-            sql: format!("{select} WHERE 1"),
+            sql: format!("SELECT place{columns} FROM {tables} WHERE 1"),
+            descending: order.iter().map(descends).collect(),
             parameters: Vec::new(),
         }
     }
 
-    fn of_project(select: &str, project: ProjectRow) -> Self {
-        let mut search = Self::new(select);
-        search.and("place >=", Place::first_of(project));
-        search.and("place <", Place::end_of(project));
-        search
+    fn within(&mut self, project: ProjectRow) {
+        self.and("place >=", Place::first_of(project));
+        self.and("place <", Place::end_of(project));
     }
 
     fn secrets_not_expired(&mut self, now: Timestamp) {
@@ -132,28 +142,25 @@ impl Search {
         self.and(&format!("{column} {comparison}"), bound.at.as_micros());
     }
 
-    /// Absent values come first and texts compare by bytes, as SQLite does it.
-    /// What follows says the order of ties.
-    fn secret_order(&mut self, query: &SecretQuery) {
-        self.sql.push_str(" ORDER BY ");
-        for (key, direction) in &query.sort {
-            let Some(column) = column_of(*key) else {
-                continue;
-            };
-            self.sql.push_str(column);
-            self.sql.push_str(match direction {
-                Direction::Ascending => ", ",
-                Direction::Descending => " DESC, ",
-            });
-        }
-    }
-
     fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
         self.parameters.push(Box::new(value));
         let number = self.parameters.len();
         // Writing into a string does not fail.
         let _ = write!(self.sql, " AND {condition} ?{number}");
     }
+}
+
+/// The columns that a list is sorted by. One that comes again decides nothing.
+fn secret_order(query: &SecretQuery) -> Vec<(&'static str, Direction)> {
+    let mut order: Vec<(&str, Direction)> = Vec::new();
+    for (key, direction) in &query.sort {
+        if let Some(column) = column_of(*key)
+            && order.iter().all(|(known, _)| *known != column)
+        {
+            order.push((column, *direction));
+        }
+    }
+    order
 }
 
 /// The pattern with each run of `%` as one; `None` where it is longer than any
