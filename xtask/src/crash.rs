@@ -103,6 +103,14 @@ fn clock_seed() -> u64 {
     since.as_secs() ^ u64::from(since.subsec_nanos())
 }
 
+/// What the reader of one client gives.
+struct Seen {
+    findings: Vec<Finding>,
+    read: u64,
+    waiting: u64,
+    slowest_order: Duration,
+}
+
 struct Harness {
     launch: Launch,
     clients: Vec<Client>,
@@ -112,6 +120,8 @@ struct Harness {
     findings: Vec<Finding>,
     read: u64,
     slowest_start: Duration,
+    /// Orders that a kill found between accept and finish.
+    orders_resumed: u64,
     slowest_order: Duration,
 }
 
@@ -127,6 +137,7 @@ impl Harness {
             findings: Vec::new(),
             read: 0,
             slowest_start: Duration::ZERO,
+            orders_resumed: 0,
             slowest_order: Duration::ZERO,
         })
     }
@@ -177,9 +188,14 @@ impl Harness {
         let read = |client| {
             let mut reader = Reader::new(client, host, ORDER_WAIT)?;
             check(&mut reader)?;
-            Ok((reader.findings, reader.read, reader.slowest_order))
+            Ok(Seen {
+                findings: reader.findings,
+                read: reader.read,
+                waiting: reader.waiting,
+                slowest_order: reader.slowest_order,
+            })
         };
-        let results: Result<Vec<(Vec<Finding>, u64, Duration)>> = thread::scope(|scope| {
+        let seen: Result<Vec<Seen>> = thread::scope(|scope| {
             let read = &read;
             let threads: Vec<_> = self
                 .clients
@@ -188,10 +204,11 @@ impl Harness {
                 .collect();
             join_all(threads)
         });
-        for (findings, read, slowest_order) in results? {
-            self.findings.extend(findings);
-            self.read += read;
-            self.slowest_order = self.slowest_order.max(slowest_order);
+        for seen in seen? {
+            self.findings.extend(seen.findings);
+            self.read += seen.read;
+            self.orders_resumed += seen.waiting;
+            self.slowest_order = self.slowest_order.max(seen.slowest_order);
         }
         self.findings.extend(limits::check(host, &self.clients)?);
         Ok(())
@@ -214,12 +231,13 @@ impl Harness {
         let live = Kind::ALL.map(|kind| format!("{} {}", self.live(kind), kind.plural()));
         println!(
             "cycle {cycle}: {} writes acknowledged, {} refused for quotas, {}, {} read back, slowest start {} ms, \
-             longest wait for an order {} ms",
+             {} orders resumed within {} ms",
             self.acknowledged(),
             limits::refusals(&self.clients).values().sum::<u64>(),
             live.join(", "),
             self.read,
             self.slowest_start.as_millis(),
+            self.orders_resumed,
             self.slowest_order.as_millis()
         );
     }
@@ -240,6 +258,11 @@ impl Harness {
             self.read
         );
         println!("refused for quotas: {refusals:?}");
+        println!(
+            "{} orders found PENDING after a kill, carried out within {} ms",
+            self.orders_resumed,
+            self.slowest_order.as_millis()
+        );
         println!(
             "{lost} lost, {} phantoms, {} quotas passed, {} orders stuck",
             count(|finding| matches!(finding, Finding::Phantom(_))),
@@ -278,6 +301,10 @@ impl Harness {
         ensure!(
             refusals.values().all(|count| *count > 0),
             "a quota was never reached, so nothing is known of it"
+        );
+        ensure!(
+            self.orders_resumed > 0,
+            "no order was PENDING at a kill, so nothing is known of such"
         );
         Ok(())
     }

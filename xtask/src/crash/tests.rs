@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::limits::judge_limit;
+use super::limits::{self, judge_limit};
 use super::model::{Change, Kind, Made, MadeSecret, Member, Op, Payload, Record, Spec};
 use super::remote::Outcome;
 use super::verify::{Finding, Reader, judge_order};
@@ -380,6 +380,32 @@ fn more_than_a_quota_allows_is_found() {
         let passed = judge_limit("of p", counted, limit + 1);
         assert!(matches!(passed, Some(Finding::Passed(_))), "{passed:?}");
     }
+}
+
+#[test]
+fn a_passed_quota_is_found_in_what_the_server_lists() {
+    let passed = |count: usize| {
+        let held = (0..count).fold(Held::default(), |held, number| {
+            held.secret(&number.to_string(), "a", "x")
+        });
+        let mut pages = held.into_pages();
+        let quotas = json!({"secrets": 20, "containers": 12, "orders": 12, "consumers": 4});
+        for project in ["crash-limited", "crash-limited-orders"] {
+            pages.insert(
+                format!("/v1/project-quotas/{project}"),
+                json!({ "project_quotas": quotas }).to_string(),
+            );
+        }
+        // Nobody wrote these, which is found besides.
+        let findings = limits::check(&serve(pages), &[]).unwrap();
+        let passed = findings
+            .iter()
+            .filter(|it| matches!(it, Finding::Passed(_)));
+        (passed.count(), findings.len() > 1)
+    };
+    assert_eq!(passed(20).0, 0);
+    // By its total and by its rows.
+    assert_eq!(passed(21), (2, true));
 }
 
 fn made(id: &str) -> Made {

@@ -49,6 +49,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) findings: Vec<Finding>,
     /// How much was read back.
     pub(crate) read: u64,
+    /// How many orders were still waiting when they were first looked at.
+    pub(crate) waiting: u64,
     /// How long after the start of this reader the last order was still waiting.
     pub(crate) slowest_order: Duration,
 }
@@ -66,6 +68,7 @@ impl<'a> Reader<'a> {
             started: Instant::now(),
             findings: Vec::new(),
             read: 0,
+            waiting: 0,
             slowest_order: Duration::ZERO,
         })
     }
@@ -191,14 +194,14 @@ impl<'a> Reader<'a> {
     }
 
     fn outcome(&mut self, project: &str, id: &str) -> Result<Outcome> {
-        loop {
-            let outcome = self.remote.outcome(project, id)?;
-            if outcome != Outcome::Pending || self.started.elapsed() >= self.order_wait {
-                return Ok(outcome);
-            }
+        let mut outcome = self.remote.outcome(project, id)?;
+        self.waiting += u64::from(outcome == Outcome::Pending);
+        while outcome == Outcome::Pending && self.started.elapsed() < self.order_wait {
             thread::sleep(ORDER_POLL);
             self.slowest_order = self.started.elapsed();
+            outcome = self.remote.outcome(project, id)?;
         }
+        Ok(outcome)
     }
 
     /// The keys that an order made stay as they were, also when the order is deleted.
