@@ -8,14 +8,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
@@ -28,6 +28,7 @@ use tracing::{debug, error};
 
 use crate::body::RequestBody;
 use crate::check::{Then, check};
+use crate::heads::HeadScan;
 use crate::io::{Stream, WatchedIo};
 use crate::peer::ConnectionInfo;
 use crate::registry::{Admission, Mode, Shared, Slot};
@@ -39,6 +40,7 @@ use crate::watch::{NEVER, Phase, Watch};
 pub(crate) struct Link {
     pub(crate) shared: Arc<Shared>,
     pub(crate) watch: Watch,
+    heads: Mutex<HeadScan>,
 }
 
 /// A request on its way through one connection.
@@ -103,6 +105,7 @@ pub(crate) async fn serve<S: Service>(
     };
     let link = Arc::new(Link {
         watch: Watch::new(&shared.limits),
+        heads: Mutex::new(HeadScan::new()),
         shared,
     });
     match drive(stream, &link, &info, &*service).await {
@@ -199,6 +202,15 @@ async fn drive<S: Service>(
     .await
 }
 
+// === impl Link ===
+
+impl Link {
+    /// Never contended: socket and requests take their turns in one task.
+    pub(crate) fn heads(&self) -> MutexGuard<'_, HeadScan> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 // === impl Exchange ===
 
 impl<S: Service> Exchange<'_, S> {
@@ -208,10 +220,13 @@ impl<S: Service> Exchange<'_, S> {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send {
         self.link.watch.request_began();
+        // A body without a length is chunked, and ends the connection.
+        let body_bytes = request.body().size_hint().exact();
+        let has_bare_lf = self.link.heads().request_began(body_bytes);
         let request = request.map(|body| RequestBody::from_network(body, self.link));
         let method = request.method().clone();
         let uri = request.uri().clone();
-        let checked = self.check(&request);
+        let checked = self.check(&request, has_bare_lf);
         let call = checked
             .map_err(Refusal::from)
             .and_then(|_| self.call(request));
@@ -231,9 +246,9 @@ impl<S: Service> Exchange<'_, S> {
         }
     }
 
-    fn check(&self, request: &Request<RequestBody>) -> Result<Then, BadRequest> {
+    fn check(&self, request: &Request<RequestBody>, has_bare_lf: bool) -> Result<Then, BadRequest> {
         match check(request, self.link.shared.limits.target_bytes_max) {
-            Ok(_) if self.link.watch.has_bare_lf() => Err(BadRequest::BareLineFeed),
+            Ok(_) if has_bare_lf => Err(BadRequest::BareLineFeed),
             checked => checked,
         }
     }

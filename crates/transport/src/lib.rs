@@ -13,6 +13,7 @@
 mod body;
 mod check;
 mod connection;
+mod heads;
 mod io;
 mod limits;
 mod listen;

@@ -38,6 +38,9 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How long a write may make no progress; also `TCP_USER_TIMEOUT`. Default 15 s.
     pub write_stall_timeout: Duration,
+    /// How long a client may make an answer wait, from the first write that it does not take at once to the last
+    /// byte, whatever progress there is in between. Default 120 s.
+    pub answer_timeout: Duration,
     /// Time for a TLS handshake. Default 5 s.
     pub tls_handshake_timeout: Duration,
     /// How long to swallow what a client still sends after it was answered and is being closed,
@@ -62,6 +65,7 @@ impl Default for Limits {
             body_bytes_per_s_min: 500,
             request_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(15),
+            answer_timeout: Duration::from_secs(120),
             tls_handshake_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),

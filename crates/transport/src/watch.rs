@@ -9,7 +9,7 @@
 //! them; atomics are here because a body may be read from another task, and no order between them matters.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(crate) struct Watch {
     head_timeout_ms: u64,
     request_timeout_ms: u64,
     write_stall_timeout_ms: u64,
+    answer_timeout_ms: u64,
     linger_ms: u64,
     /// When the wait for a request head began; [`NEVER`] while a request is being answered.
     head_since: AtomicU64,
@@ -32,12 +33,11 @@ pub(crate) struct Watch {
     body_due: AtomicU64,
     /// When a write stopped making progress.
     write_since: AtomicU64,
+    /// When the answer should be out that the client makes wait.
+    answer_due: AtomicU64,
     linger_due: AtomicU64,
-    /// Requests begun on this connection.
-    requests: AtomicU32,
     /// Bytes came in that no request has taken up yet, or a body was left unread.
     has_unread: AtomicBool,
-    has_bare_lf: AtomicBool,
     body_waker: Mutex<Option<Waker>>,
 }
 
@@ -70,15 +70,15 @@ impl Watch {
             head_timeout_ms: ms(limits.head_timeout),
             request_timeout_ms: ms(limits.request_timeout),
             write_stall_timeout_ms: ms(limits.write_stall_timeout),
+            answer_timeout_ms: ms(limits.answer_timeout),
             linger_ms: ms(limits.linger),
             head_since: AtomicU64::new(0),
             request_due: never(),
             body_due: never(),
             write_since: never(),
+            answer_due: never(),
             linger_due: never(),
-            requests: AtomicU32::new(0),
             has_unread: AtomicBool::new(false),
-            has_bare_lf: AtomicBool::new(false),
             body_waker: Mutex::new(None),
         }
     }
@@ -108,6 +108,7 @@ impl Watch {
                 write_since.saturating_add(self.write_stall_timeout_ms),
                 Phase::Write,
             ),
+            (self.answer_due.load(Relaxed), Phase::Write),
             (self.linger_due.load(Relaxed), Phase::Linger),
         ];
         candidates
@@ -122,7 +123,6 @@ impl Watch {
     /// which comes in the same turn: one that is answered at once costs no look at the clock.
     pub(crate) fn request_began(&self) {
         self.head_since.store(NEVER, Relaxed);
-        self.requests.fetch_add(1, Relaxed);
         self.has_unread.store(false, Relaxed);
     }
 
@@ -141,11 +141,6 @@ impl Watch {
     pub(crate) fn request_ended(&self) {
         self.request_due.store(NEVER, Relaxed);
         self.head_since.store(self.now(), Relaxed);
-    }
-
-    /// How many requests began, to tell one head from the next.
-    pub(crate) fn requests(&self) -> u32 {
-        self.requests.load(Relaxed)
     }
 
     pub(crate) fn is_reading_head(&self) -> bool {
@@ -193,19 +188,20 @@ impl Watch {
         self.has_unread.load(Relaxed)
     }
 
-    pub(crate) fn note_bare_lf(&self) {
-        self.has_bare_lf.store(true, Relaxed);
-    }
-
-    /// Whether the head that came last had a bare line feed. Its request ends the connection.
-    pub(crate) fn has_bare_lf(&self) -> bool {
-        self.has_bare_lf.load(Relaxed)
-    }
-
     pub(crate) fn write_waits(&self) {
         if self.write_since.load(Relaxed) == NEVER {
-            self.write_since.store(self.now(), Relaxed);
+            let now = self.now();
+            self.write_since.store(now, Relaxed);
+            if self.answer_due.load(Relaxed) == NEVER {
+                let due = now.saturating_add(self.answer_timeout_ms);
+                self.answer_due.store(due, Relaxed);
+            }
         }
+    }
+
+    /// All that was to be written is.
+    pub(crate) fn answer_is_out(&self) {
+        self.answer_due.store(NEVER, Relaxed);
     }
 
     /// A write went through. Reads the clock only if one had to wait before.
@@ -260,6 +256,26 @@ mod tests {
         watch.body_moves();
         watch.request_ended();
         assert_eq!(watch.next_due().1, Phase::Head);
+    }
+
+    #[test]
+    fn progress_does_not_extend_the_time_of_an_answer() {
+        let watch = Watch::new(&Limits {
+            write_stall_timeout: Duration::from_millis(1_500),
+            answer_timeout: Duration::from_millis(1_000),
+            ..Limits::default()
+        });
+        watch.request_began();
+        for _ in 0..3 {
+            watch.write_waits();
+            let (due, phase) = watch.next_due();
+            assert_eq!(phase, Phase::Write);
+            assert!((1_000..1_400).contains(&due), "{due}");
+            watch.write_moves();
+        }
+        assert_eq!(watch.next_due().1, Phase::Write);
+        watch.answer_is_out();
+        assert_eq!(watch.next_due().0, NEVER);
     }
 
     #[test]

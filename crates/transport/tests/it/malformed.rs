@@ -74,15 +74,14 @@ async fn outcome(raw: &mut Raw) -> String {
     };
     if answer.header("x-served").is_some() && answer.header("connection") != Some("close") {
         raw.send(get("/probe")).await;
-        let probed = raw
-            .answer()
-            .await
-            .is_some_and(|probe| probe.text() == "GET /probe");
-        return format!(
-            "served {}{}",
-            answer.status,
-            if probed { "" } else { " close" }
-        );
+        let then = match raw.answer().await {
+            Some(probe) if probe.text() == "GET /probe" => String::new(),
+            Some(probe) if probe.header("x-refused").is_some() => {
+                format!(", then {}", kind_of(&probe))
+            }
+            _ => " close".to_owned(),
+        };
+        return format!("served {}{then}", answer.status);
     }
     let rest = raw.rest(Duration::from_secs(2)).await;
     assert_eq!(

@@ -112,6 +112,35 @@ async fn a_client_that_never_reads_is_cut() {
     }
 }
 
+/// Progress is no excuse for ever.
+#[tokio::test]
+async fn a_client_that_reads_in_drops_is_cut() {
+    let limits = Limits {
+        answer_timeout: LIMIT,
+        ..limits()
+    };
+    let server = TestServer::start(limits).await;
+    let mut raw = server.connect().await;
+    raw.send(get("/big")).await;
+    let began = Instant::now();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut total = 0;
+    while server.meter.timeouts() == 0 {
+        assert!(began.elapsed() < LIMIT + Duration::from_secs(5));
+        total += tokio::io::AsyncReadExt::read(&mut raw.stream, &mut buffer)
+            .await
+            .unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() >= LIMIT);
+    assert!(total < BIG_BYTES, "read too fast to show anything");
+    // What the system has taken already still arrives.
+    while let Ok(read @ 1..) = tokio::io::AsyncReadExt::read(&mut raw.stream, &mut buffer).await {
+        total += read;
+    }
+    assert!(total < BIG_BYTES, "{total}");
+}
+
 /// A slow reader that does read is none: each bit of progress counts.
 #[tokio::test]
 async fn a_slow_but_steady_reader_is_served() {
