@@ -402,9 +402,23 @@ fn a_client_that_leaves_changes_nothing() {
         }
     }
     // The log has a line for each of the three that had a whole head; then all have been dealt with.
-    server.log_lines("status=400", 3);
+    server.log_lines("status=499", 3);
     assert_eq!(total(&member), 1);
     assert_eq!(member.call(&format!("GET {path}/payload")).status, 404);
+}
+
+#[test]
+fn a_long_target_is_414() {
+    let server = Server::new("tokens");
+    for (bytes, status) in [(8_192, 401), (8_193, 414), (30_000, 414)] {
+        let start = "/v1/secrets?name=";
+        let target = format!("{start}{}", "a".repeat(bytes - start.len()));
+        let answer = server.nobody().call(&format!("GET {target}"));
+        assert_eq!(answer.status, status, "{bytes}");
+        if status == 414 {
+            answer.is(414, "The address is too long.");
+        }
+    }
 }
 
 // === what is no HTTP ===

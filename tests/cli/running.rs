@@ -212,7 +212,15 @@ fn a_client_that_leaves_makes_a_line_too() {
     assert!(server.accepts(&token));
     drop(stream);
     let line = server.wait_for("method=\"POST\"");
-    assert!(line.contains("status=4"), "{line}");
+    assert!(line.contains("status=499"), "{line}");
+    // In the middle of its body as well.
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(b"{\"na").unwrap();
+    assert!(server.accepts(&token));
+    drop(stream);
+    let line = server.wait_for("method=\"POST\"");
+    assert!(line.contains("status=499"), "{line}");
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub struct RefusedBy {
 pub enum Refusal {
     /// The request contradicts itself or HTTP.
     Malformed,
+    /// The target of the request is too long.
+    TargetTooLong,
     /// The request was sent to a host that is not this server.
     Misdirected,
     /// Too many requests are being answered.
@@ -234,6 +236,9 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
 pub(crate) fn refusal(why: Refusal) -> Problem {
     match why {
         Refusal::Malformed => Problem::bad_request("Malformed request"),
+        Refusal::TargetTooLong => {
+            Problem::new(StatusCode::URI_TOO_LONG, "The address is too long.")
+        }
         Refusal::Misdirected => Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "The Host header names another host than this server. Without authentication it \

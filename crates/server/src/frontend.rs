@@ -3,12 +3,18 @@
 
 mod hosts;
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use donjon_api::{AccessRecord, Api, Peer, Refusal as ApiRefusal};
 use donjon_domain::ports::BoxError;
-use donjon_transport::{ConnectionInfo, Refusal, Refused, RequestBody, Service};
+use donjon_transport::{
+    BadRequest, BodyError, ConnectionInfo, Refusal, Refused, RequestBody, Service,
+};
 use http::{Method, Request, Response, Uri, header::HOST, request::Parts};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -65,10 +71,22 @@ impl Service for Frontend {
             request_timeout: self.request_timeout,
             is_done: false,
         };
-        let body = pin!(body.map_err(BoxError::from));
+        let has_left = AtomicBool::new(false);
+        let body = pin!(body.map_err(|error| {
+            if let BodyError::Disconnected(_) = error {
+                has_left.store(true, Relaxed);
+            }
+            BoxError::from(error)
+        }));
         let response = self.api.handle(&head, body, peer(connection)).await;
         line.is_done = true;
-        log(&head.method, &head.uri, &response, line.began.elapsed());
+        let took = line.began.elapsed();
+        if has_left.load(Relaxed) {
+            let record = response.extensions().get::<AccessRecord>();
+            write_line(&head.method, &head.uri, CLIENT_LEFT, took, record);
+        } else {
+            log(&head.method, &head.uri, &response, took);
+        }
         response
     }
 
@@ -81,6 +99,7 @@ impl Service for Frontend {
             Refusal::Overloaded => ApiRefusal::Overloaded,
             Refusal::Deadline => ApiRefusal::TimedOut,
             Refusal::Panicked => ApiRefusal::Panicked,
+            Refusal::BadRequest(BadRequest::TargetTooLong) => ApiRefusal::TargetTooLong,
             _ => ApiRefusal::Malformed,
         });
         log(refused.method, refused.uri, &response, took);

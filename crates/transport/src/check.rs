@@ -1,6 +1,6 @@
 //! The rules that every request must keep before the application sees it.
 //!
-//! What does not parse as HTTP never comes here, hyper answers it with a bare 400, 414 or 431. Nothing is
+//! What does not parse as HTTP never comes here, hyper answers it with a bare 400 or 431. Nothing is
 //! normalised: a path that passes reaches the application byte for byte.
 
 use std::str;
