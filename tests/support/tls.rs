@@ -1,6 +1,6 @@
 //! A certificate authority for one test.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{fs::Permissions, net::IpAddr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, SanType};
 use rustls::{ClientConfig, RootCertStore};
@@ -28,6 +28,7 @@ impl Authority {
         let key_pair = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key_pair, &self.issuer).unwrap();
         std::fs::write(key, key_pair.serialize_pem()).unwrap();
+        std::fs::set_permissions(key, Permissions::from_mode(0o600)).unwrap();
         std::fs::write(cert, signed.pem()).unwrap();
     }
 

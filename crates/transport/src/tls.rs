@@ -3,7 +3,9 @@
 //! The provider is aws-lc-rs, TLS 1.3 is preferred and 1.2 allowed, the only protocol is HTTP/1.1.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +22,8 @@ use rustls::{RootCertStore, ServerConfig};
 pub struct TlsFiles {
     /// PEM file with the server's certificate, then its intermediates.
     pub cert: PathBuf,
-    /// PEM file with the private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
+    /// PEM file with the private key: PKCS#8, PKCS#1 or SEC1, not encrypted. Its group may read it, all others may
+    /// not, and nobody but its owner may write it.
     pub key: PathBuf,
     /// PEM file with CA certificates. If it is given, clients without a certificate of one of these are refused.
     pub client_ca: Option<PathBuf>,
@@ -46,6 +49,16 @@ pub enum TlsError {
         path: PathBuf,
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others can read or exchange the private key.
+    #[error(
+        "private key {path}: mode {mode:04o} lets others at it, run chmod 0600 on it, or 0640 where a group has to read it"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The file holds no certificate.
     #[error("no certificate in {path}")]
@@ -105,8 +118,7 @@ impl fmt::Debug for Tls {
 fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates(&files.cert)?;
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
+    let key = private_key(&files.key)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Unusable)?;
@@ -144,6 +156,22 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         });
     }
     Ok(certificates)
+}
+
+/// Reads the key, if nobody beside its owner and its group can: groups such as `ssl-cert` are how several servers
+/// share one.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let failed = |error: io::Error| unreadable(path, pem::Error::Io(error));
+    let mut file = File::open(path).map_err(failed)?;
+    // Asked of the open file, so that it cannot be exchanged in between.
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    if mode & 0o037 != 0 {
+        return Err(TlsError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    PrivateKeyDer::from_pem_reader(&mut file).map_err(|error| unreadable(path, error))
 }
 
 /// Keeps the I/O error itself where there is one, it names the cause better.

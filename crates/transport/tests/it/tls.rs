@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,27 @@ async fn a_bad_file_keeps_the_old_certificate() {
         before
     );
     Tls::load(pki.files(false)).expect_err("nor can such files be loaded");
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_reach_is_refused() {
+    let pki = Pki::new();
+    let tls = pki.tls(false);
+    for mode in [0o644, 0o604, 0o602, 0o660, 0o620, 0o610, 0o777] {
+        pki.chmod_key(mode);
+        for failed in [Tls::load(pki.files(false)).map(|_| ()), tls.reload()] {
+            let error = failed.unwrap_err();
+            assert!(
+                matches!(error, TlsError::Exposed { mode: found, .. } if found == mode),
+                "{mode:o}: {error}"
+            );
+            assert!(error.to_string().contains("key.pem"), "{error}");
+        }
+    }
+    for mode in [0o600, 0o400, 0o640, 0o440] {
+        pki.chmod_key(mode);
+        tls.reload().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -213,6 +235,11 @@ impl Pki {
         let cert = params.signed_by(&key, &self.ca).unwrap();
         fs::write(self.path("cert.pem"), cert.pem()).unwrap();
         fs::write(self.path("key.pem"), key.serialize_pem()).unwrap();
+        self.chmod_key(0o600);
+    }
+
+    fn chmod_key(&self, mode: u32) {
+        fs::set_permissions(self.path("key.pem"), fs::Permissions::from_mode(mode)).unwrap();
     }
 
     fn tls(&self, asks_client: bool) -> Tls {
