@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use donjon_domain::{
-    Actor, ConsumerId, Page, PageRequest, StoredConsumer,
-    ports::{Reading, RepositoryExt as _},
+    Actor, ConsumerId, Page, PageRequest, ProjectId, StoredConsumer,
+    ports::{Reading, RepositoryExt as _, Turn},
 };
 
 use crate::{
@@ -39,7 +39,7 @@ impl Consumers {
                 actor,
                 E::RULES.consumers_get,
                 id,
-                Reading::Scan,
+                Reading::Scan(Turn::of(&actor.project)),
                 move |tx, _| Ok(id.list_consumers(tx, page)?),
             )
             .await
@@ -61,7 +61,7 @@ impl Consumers {
                 actor,
                 Action::ConsumerGet,
                 id,
-                Reading::Scan,
+                Reading::Scan(Turn::of(&actor.project)),
                 move |tx, _| {
                     let all = id.consumers(tx)?;
                     let found = all.into_iter().find(|row| row.id == consumer);
@@ -110,7 +110,7 @@ impl Consumers {
                 },
             )
             .await?;
-        self.view(id).await
+        self.view(id, &actor.project).await
     }
 
     /// Removes a registration. Projects remove their own, and the owner of the
@@ -143,12 +143,12 @@ impl Consumers {
                 },
             )
             .await?;
-        self.view(id).await
+        self.view(id, &actor.project).await
     }
 
     /// The entity after a change. All its consumers are in it, so it is not
     /// read in the transaction, for which every other writer waits.
-    async fn view<E: Entity>(&self, id: E) -> Result<E::View, Error> {
+    async fn view<E: Entity>(&self, id: E, project: &ProjectId) -> Result<E::View, Error> {
         let now = self.core.clock.now();
         let read = |reading| {
             self.core.repository.read_with(reading, move |tx| {
@@ -156,7 +156,7 @@ impl Consumers {
                 Ok(id.view(tx, stored)?)
             })
         };
-        match read(Reading::Scan).await {
+        match read(Reading::Scan(Turn::of(project))).await {
             // Nothing may look undone now because others wait for lists.
             Err(Error::Overloaded) => read(Reading::Point).await,
             outcome => outcome,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use donjon_domain::{
     Actor, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery,
     ContainerType, Label, Page, ProjectId, SecretId, StoredContainer, Timestamp,
-    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, WriteTx},
+    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, Turn, WriteTx},
 };
 
 use crate::{Action, Conflict, Denied, Entity as _, Error, Missing, Target, core::Core, quotas};
@@ -114,7 +114,7 @@ impl Containers {
         }
         self.core
             .repository
-            .read_with(Reading::Scan, move |tx| {
+            .read_with(Reading::Scan(Turn::of(&actor.project)), move |tx| {
                 let page = tx.list_containers(&query)?;
                 Ok(page.try_map(|container| ContainerView::read(tx, container))?)
             })
@@ -132,7 +132,7 @@ impl Containers {
                 actor,
                 Action::ContainerGet,
                 id,
-                Reading::Scan,
+                Reading::Scan(Turn::of(&actor.project)),
                 move |tx, stored| Ok(id.view(tx, stored)?),
             )
             .await

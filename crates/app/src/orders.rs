@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use donjon_domain::{
     Actor, KeySpec, Order, OrderId, OrderQuery, OrderState, OrderType, Page, SecretBytes,
-    ports::{Counted, GenerationRequest, ReadTx, Reading, RepositoryError, RepositoryExt, WriteTx},
+    ports::{
+        Counted, GenerationRequest, ReadTx, Reading, RepositoryError, RepositoryExt, Turn, WriteTx,
+    },
 };
 
 use self::job::Jobs;
@@ -190,7 +192,7 @@ impl Orders {
         let reading = if query.meta.is_none() {
             Reading::Point
         } else {
-            Reading::Scan
+            Reading::Scan(Turn::of(&actor.project))
         };
         let listed: Result<_, RepositoryError> = self
             .core

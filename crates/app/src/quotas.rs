@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use donjon_domain::{
     Actor, Page, PageRequest, ProjectId, ProjectQuotas, QuotaReached, Quotas, Resource, Timestamp,
-    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt},
+    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
 use crate::{Action, Error, Missing, Target, core::Core};
@@ -44,7 +44,7 @@ impl QuotaUseCases {
         let found: Result<_, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Scan, move |tx| {
+            .read_with(Reading::Scan(Turn::of(&actor.project)), move |tx| {
                 tx.list_project_quotas(page.clone())
             })
             .await;

@@ -3,9 +3,9 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use donjon_domain::{
-    Actor, BitLength, ContentType, Label, ListScope, Page, Secret, SecretBytes, SecretConsumer,
-    SecretId, SecretQuery, SecretType, Timestamp,
-    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt},
+    Actor, BitLength, ContentType, Label, ListScope, Page, ProjectId, Secret, SecretBytes,
+    SecretConsumer, SecretId, SecretQuery, SecretType, Timestamp,
+    ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
 use crate::{Action, Conflict, Denied, Error, Missing, Target, core::Core, quotas::admit};
@@ -164,7 +164,7 @@ impl Secrets {
         let now = self.core.clock.now();
         self.core
             .repository
-            .read_with(reading(&query, with_consumers), move |tx| {
+            .read_with(reading(&query, with_consumers, &actor.project), move |tx| {
                 let page = tx.list_secrets(&query, now)?;
                 page.try_map(|secret| view(tx, secret, with_consumers))
             })
@@ -191,7 +191,9 @@ impl Secrets {
         let consumers: Result<_, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Scan, move |tx| tx.secret_consumers(id))
+            .read_with(Reading::Scan(Turn::of(&actor.project)), move |tx| {
+                tx.secret_consumers(id)
+            })
             .await;
         let consumers = consumers?
             .into_iter()
@@ -320,10 +322,14 @@ fn view(tx: &mut dyn ReadTx, secret: Secret, with_consumers: bool) -> Result<Sec
 
 /// A plain page of a project costs a seek; everything else may visit all rows,
 /// or a thousand consumers of each secret.
-fn reading(query: &SecretQuery, with_consumers: bool) -> Reading {
+fn reading(query: &SecretQuery, with_consumers: bool, project: &ProjectId) -> Reading {
     let plain = !with_consumers
         && matches!(query.scope, ListScope::Project(_))
         && query.filter.is_empty()
         && query.sort.is_empty();
-    if plain { Reading::Point } else { Reading::Scan }
+    if plain {
+        Reading::Point
+    } else {
+        Reading::Scan(Turn::of(project))
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use donjon_domain::{
     Actor, Label, Page, PageRequest, TransportKey, TransportKeyId,
-    ports::{Reading, RepositoryError, RepositoryExt},
+    ports::{Reading, RepositoryError, RepositoryExt, Turn},
 };
 
 use crate::{Action, Error, Missing, Target, core::Core};
@@ -64,7 +64,7 @@ impl TransportKeys {
         let found: Result<_, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Scan, move |tx| {
+            .read_with(Reading::Scan(Turn::of(&actor.project)), move |tx| {
                 tx.list_transport_keys(plugin_name.as_deref(), page)
             })
             .await;

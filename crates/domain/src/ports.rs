@@ -20,7 +20,7 @@ pub use generator::{
 };
 pub use repository::{
     Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,
-    TxError, WriteJob,
+    Turn, TxError, WriteJob,
 };
 pub use system::{Clock, Entropy};
 pub use token_store::TokenStore;

@@ -11,7 +11,7 @@ use donjon_domain::{
     Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
         Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
-        Repository, RepositoryError, RepositoryExt, Workers,
+        Repository, RepositoryError, RepositoryExt, Turn, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
@@ -185,7 +185,7 @@ async fn tell_use_of_previous(
     previous: RootKeyId,
 ) -> Result<(), Failure> {
     let found: Result<_, RepositoryError> = repository
-        .read_with(Reading::Scan, move |tx| {
+        .read_with(Reading::Scan(Turn::SERVER), move |tx| {
             Ok((tx.deployment()?, tx.keks_wrapped_by(previous)?))
         })
         .await;

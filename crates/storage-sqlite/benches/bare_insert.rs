@@ -13,7 +13,8 @@
 //! of 10; and how much of that the processor was at work, which is what counts
 //! on a machine that does other things beside.
 //! `--seconds N` (5) says for how long, `--dir PATH` (the current folder) on
-//! which disk; with `--scan` the reads are made on a thread of their own. Without
+//! which disk; with `--sorted` the lists are sorted by names of 255 letters; with
+//! `--scan` the reads are made on a thread of their own. Without
 //! one of the four it does nothing, so that test runners may start it.
 
 use std::{
@@ -24,9 +25,9 @@ use std::{
 };
 
 use donjon_domain::{
-    ContentType, ListScope, PageRequest, ProjectId, SecretFilter, SecretId, SecretQuery, Start,
-    Timestamp, UserId,
-    ports::{Entropy, Reading, Repository, RepositoryError, RepositoryExt},
+    ContentType, Direction, ListScope, PageRequest, ProjectId, SecretFilter, SecretId, SecretQuery,
+    SecretSortKey, Start, Timestamp, UserId,
+    ports::{Entropy, Reading, Repository, RepositoryError, RepositoryExt, Turn},
 };
 use donjon_storage_sqlite::{OpenOptions, SqliteRepository};
 use donjon_testkit::{FixedClock, SeededEntropy, block_on, sample};
@@ -59,7 +60,7 @@ fn main() -> Outcome<()> {
     let time = Duration::from_secs(seconds);
     let parent = value("--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let reading = if has("--scan") {
-        Reading::Scan
+        Reading::Scan(Turn::SERVER)
     } else {
         Reading::Point
     };
@@ -76,7 +77,7 @@ fn main() -> Outcome<()> {
         println!("processor_microseconds_per_read: {:.2}", cost.processor);
     } else if has("--run-lists") {
         let folder = tempfile::tempdir_in(parent)?;
-        for (offset, cost) in lists(folder.path(), time)? {
+        for (offset, cost) in lists(folder.path(), time, has("--sorted"))? {
             println!("microseconds_per_list_at_{offset}: {:.2}", cost.wall);
             let processor = cost.processor;
             println!("processor_microseconds_per_list_at_{offset}: {processor:.2}");
@@ -135,7 +136,7 @@ fn repository(folder: &Path, time: Duration) -> Outcome<f64> {
 /// Reads random secrets and their payloads, one at a time, each on a snapshot
 /// of its own.
 fn reads(folder: &Path, time: Duration, reading: Reading) -> Outcome<Cost> {
-    let (repository, ids) = filled(folder)?;
+    let (repository, ids) = filled(folder, false)?;
     let entropy = SeededEntropy::new(2);
     measure(time, || {
         let mut random = [0; 8];
@@ -153,15 +154,21 @@ fn reads(folder: &Path, time: Duration, reading: Reading) -> Outcome<Cost> {
 }
 
 /// Lists 10 secrets from the first on, and from far behind.
-fn lists(folder: &Path, time: Duration) -> Outcome<Vec<(u64, Cost)>> {
-    let (repository, _) = filled(folder)?;
+fn lists(folder: &Path, time: Duration, sorted: bool) -> Outcome<Vec<(u64, Cost)>> {
+    let (repository, _) = filled(folder, sorted)?;
+    let (reading, sort) = if sorted {
+        let by_name = (SecretSortKey::Name, Direction::Descending);
+        (Reading::Scan(Turn::SERVER), vec![by_name])
+    } else {
+        (Reading::Point, Vec::new())
+    };
     [0, 90_000]
         .into_iter()
         .map(|offset| {
             let query = SecretQuery {
                 scope: ListScope::Project(ProjectId::new("project")),
                 filter: SecretFilter::default(),
-                sort: Vec::new(),
+                sort: sort.clone(),
                 page: PageRequest {
                     start: Start::Offset(offset),
                     limit: 10,
@@ -169,9 +176,9 @@ fn lists(folder: &Path, time: Duration) -> Outcome<Vec<(u64, Cost)>> {
             };
             let cost = measure(time, || {
                 let query = query.clone();
-                let page = block_on(repository.read_with(Reading::Point, move |tx| {
-                    tx.list_secrets(&query, sample::NOW)
-                }))
+                let page = block_on(
+                    repository.read_with(reading, move |tx| tx.list_secrets(&query, sample::NOW)),
+                )
                 .map_err(|error: RepositoryError| error)?;
                 if page.items.len() != 10 || page.total != STORED {
                     return Err("the list is not right".into());
@@ -183,9 +190,10 @@ fn lists(folder: &Path, time: Duration) -> Outcome<Vec<(u64, Cost)>> {
         .collect()
 }
 
-fn filled(folder: &Path) -> Outcome<(SqliteRepository, Vec<SecretId>)> {
+fn filled(folder: &Path, long_names: bool) -> Outcome<(SqliteRepository, Vec<SecretId>)> {
     let repository = new_repository(folder)?;
     let mut inserting = Inserting::new(&repository);
+    inserting.long_names = long_names;
     let ids = (0..STORED)
         .map(|_| inserting.insert())
         .collect::<Outcome<Vec<_>>>()?;
@@ -235,6 +243,7 @@ struct Inserting<'r> {
     entropy: SeededEntropy,
     waiting: VecDeque<donjon_domain::ports::BoxFuture<'r, Result<(), Failed>>>,
     rows: i64,
+    long_names: bool,
 }
 
 type Failed = donjon_domain::ports::TxError;
@@ -246,6 +255,7 @@ impl<'r> Inserting<'r> {
             entropy: SeededEntropy::new(1),
             waiting: VecDeque::new(),
             rows: 0,
+            long_names: false,
         }
     }
 
@@ -263,7 +273,12 @@ impl<'r> Inserting<'r> {
             creator: Some(UserId::new(creator)),
             created,
             updated: created,
-            name: Some(sample::label(name)),
+            name: Some(if self.long_names {
+                // In no order.
+                sample::label(&format!("{:0>255}", self.rows * 7_919 % 100_003))
+            } else {
+                sample::label(name)
+            }),
             content_type: Some(ContentType::OctetStream),
             ..sample::secret(0, "project")
         };

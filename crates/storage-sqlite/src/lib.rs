@@ -91,7 +91,10 @@
 //!
 //! Point reads run on their caller's thread, with one of a few connections that
 //! keep 16 MiB of pages together: handing one to another thread and back takes
-//! twice as long as the read. Scans have threads of their own (`donjon-scan-N`).
+//! twice as long as the read. Scans have threads of their own (`donjon-scan-N`), one
+//! of them for the server and its operator alone. Projects take turns, and none has
+//! all the threads: what one asks for delays another by one scan at most per project
+//! that asks.
 //!
 //! # Figures
 //!
@@ -126,6 +129,7 @@ mod residue;
 mod settings;
 mod shared;
 mod ticks;
+mod turns;
 mod tx;
 mod writer;
 

@@ -23,9 +23,12 @@ pub struct OpenOptions {
     /// How many point reads run at a time, each on its caller's thread with a
     /// connection of its own; all together they keep 16 MiB of pages. At least 1.
     pub point_readers: usize,
-    /// How many scans run at a time, each on a thread of its own. At least 1.
+    /// How many scans of projects run at a time, each on a thread of its own; one
+    /// project leaves one of them to others, if there are several. At least 1. One
+    /// more thread runs what the server asks for itself.
     pub scan_readers: usize,
-    /// How many scans may wait; one more is refused as overload. At least 1.
+    /// How many scans of one project may wait; one more is refused as overload.
+    /// Of all projects 16 times as many may wait. At least 1.
     pub scan_queue_jobs_max: usize,
     /// The file that is given up when the disk is full.
     pub ballast: Ballast,
@@ -50,7 +53,7 @@ const EXPIRED_KEPT: Duration = Duration::from_secs(90 * 86_400);
 
 impl OpenOptions {
     /// The defaults: 1,024 waiting writes in batches of 64, a point reader per
-    /// processor (2 to 8), 2 scan readers with 64 waiting scans, 16 MiB of
+    /// processor (2 to 8), 2 scan readers with 64 waiting scans of a project, 16 MiB of
     /// ballast in the file `ballast` beside the database, and 90 days until what
     /// expired is removed.
     #[must_use]

@@ -11,7 +11,6 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -27,6 +26,7 @@ use crate::{
     settings::{self, Role},
     shared::{Shared, StopCause},
     ticks,
+    turns::{Lane, Turns},
     tx::{ProjectNames, ReadTransaction},
 };
 
@@ -87,7 +87,8 @@ impl Readers {
         let share = u32::try_from(points).map_or(0, |points| POINTS_CACHE_KIB / points);
         Ok(Self {
             points: open(points, share)?,
-            scans: open(scans, SCAN_CACHE_KIB)?,
+            // The last one is the server's own.
+            scans: open(scans + 1, SCAN_CACHE_KIB)?,
             shared,
         })
     }
@@ -101,21 +102,30 @@ impl Readers {
         self.run(&mut slot, None, job)
     }
 
-    /// Starts the threads that run scans, and returns their queue. They end
-    /// when the queue does.
+    /// Starts the threads that run scans, and returns what they wait at. They
+    /// end when that is closed.
     pub(crate) fn start_scans(
         self: &Arc<Self>,
         waiting_max: usize,
-    ) -> std::io::Result<mpsc::SyncSender<Scan>> {
-        let (queue, waiting) = mpsc::sync_channel::<Scan>(waiting_max.max(1));
-        let waiting = Arc::new(Mutex::new(waiting));
+    ) -> std::io::Result<Arc<Turns<Scan>>> {
+        let of_projects = self.scans.len() - 1;
+        let turns = Arc::new(Turns::new(of_projects, waiting_max));
         for number in 0..self.scans.len() {
-            let (readers, waiting) = (Arc::clone(self), Arc::clone(&waiting));
-            thread::Builder::new()
+            let lane = if number < of_projects {
+                Lane::Projects
+            } else {
+                Lane::Server
+            };
+            let (readers, waiting) = (Arc::clone(self), Arc::clone(&turns));
+            let started = thread::Builder::new()
                 .name(format!("donjon-scan-{number}"))
-                .spawn(move || readers.run_scans(number, &waiting))?;
+                .spawn(move || readers.run_scans(number, lane, &waiting));
+            if let Err(error) = started {
+                turns.close();
+                return Err(error);
+            }
         }
-        Ok(queue)
+        Ok(turns)
     }
 
     /// Waits for what is under way and closes every connection.
@@ -125,17 +135,14 @@ impl Readers {
         }
     }
 
-    fn run_scans(&self, number: usize, waiting: &Mutex<mpsc::Receiver<Scan>>) {
+    fn run_scans(&self, number: usize, lane: Lane, turns: &Turns<Scan>) {
         let Some(slot) = self.scans.get(number) else {
             return;
         };
-        loop {
-            let next = lock(waiting).recv();
-            let Ok(mut scan) = next else {
-                return;
-            };
+        while let Some((turn, mut scan)) = turns.next(lane) {
             let deadline = ticks::now() + SCAN_TIME_MAX;
             let done = self.run(&mut lock(slot), Some(deadline), &mut scan.job);
+            turns.finish(turn);
             // Whoever asked may have gone.
             let _ = scan.reply.send(done).is_ok();
         }

@@ -11,7 +11,7 @@ use donjon_domain::{
     Timestamp, TokenHash, TokenId, TokenRow,
     ports::{
         BoxFuture, Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind,
-        TokenStore, TxError, WriteJob,
+        TokenStore, Turn, TxError, WriteJob,
     },
 };
 use rusqlite::Connection;
@@ -23,6 +23,7 @@ use crate::{
     readers::{Readers, Scan, ScanJob, lock},
     settings::{self, Role},
     shared::{Shared, StopCause, StopOnPanic},
+    turns::Turns,
     tx::{ReadTransaction, WriteTransaction},
     writer::{Job, Queued, Reserve, Writer, scrub_all, truncate},
 };
@@ -33,7 +34,7 @@ use crate::{
 /// whether it went well.
 pub struct SqliteRepository {
     writes: RwLock<Option<mpsc::SyncSender<Queued>>>,
-    scans: RwLock<Option<mpsc::SyncSender<Scan>>>,
+    scans: Arc<Turns<Scan>>,
     readers: Arc<Readers>,
     shared: Arc<Shared>,
     closed: watch::Receiver<Option<bool>>,
@@ -129,7 +130,7 @@ impl SqliteRepository {
         let (scans, closed, thread) = start().map_err(|error| OpenError::io(&path, error))?;
         let repository = Self {
             writes: RwLock::new(Some(queue)),
-            scans: RwLock::new(Some(scans)),
+            scans,
             readers,
             shared,
             closed,
@@ -211,36 +212,33 @@ impl SqliteRepository {
     }
 
     /// Gives a job to the threads that scan.
-    fn scan(&self, job: ScanJob) -> BoxFuture<'static, Result<(), TxError>> {
+    fn scan(&self, turn: Turn, job: ScanJob) -> BoxFuture<'static, Result<(), TxError>> {
         let (reply, answer) = oneshot::channel();
-        let queue = self.scans.read().unwrap_or_else(PoisonError::into_inner);
-        let sent = match queue.as_ref() {
-            Some(queue) => queue
-                .try_send(Scan { job, reply })
-                .map_err(|error| refusal(&error)),
-            None => Err(RepositoryErrorKind::Unavailable),
-        };
+        let sent = self.scans.push(turn, Scan { job, reply });
         wait_for(sent, answer, RepositoryErrorKind::Unavailable)
     }
 
+    /// Gives a job of the server's own to its thread, and returns what it returned.
     fn scan_with<T: Send + 'static>(
         &self,
         mut job: impl FnMut(&mut ReadTransaction<'_>) -> Result<T, RepositoryError> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, RepositoryError>> {
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
-        let done = self.scan(Box::new(move |tx| {
-            *lock(&slot) = Some(job(tx).map_err(TxError::Storage)?);
-            Ok(())
-        }));
+        let done = self.scan(
+            Turn::SERVER,
+            Box::new(move |tx| {
+                *lock(&slot) = Some(job(tx).map_err(TxError::Storage)?);
+                Ok(())
+            }),
+        );
         Box::pin(async move { take_result(done.await, &result) })
     }
 
     fn refuse_new_jobs(&self) {
         let mut writes = self.writes.write().unwrap_or_else(PoisonError::into_inner);
         drop(writes.take());
-        let mut scans = self.scans.write().unwrap_or_else(PoisonError::into_inner);
-        drop(scans.take());
+        self.scans.close();
     }
 }
 
@@ -248,7 +246,7 @@ impl Repository for SqliteRepository {
     fn read(&self, reading: Reading, mut job: ReadJob) -> BoxFuture<'_, Result<(), TxError>> {
         match reading {
             Reading::Point => Box::pin(async move { self.readers.point(|tx| job(tx)) }),
-            Reading::Scan => self.scan(Box::new(move |tx| job(tx))),
+            Reading::Scan(turn) => self.scan(turn, Box::new(move |tx| job(tx))),
         }
     }
 

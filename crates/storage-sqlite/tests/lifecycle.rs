@@ -11,7 +11,7 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
 };
 
-use donjon_domain::ports::{Health, Reading, Repository, RepositoryErrorKind, TxError};
+use donjon_domain::ports::{Health, Reading, Repository, RepositoryErrorKind, Turn, TxError};
 use donjon_storage_sqlite::{OpenErrorKind, SqliteRepository};
 use donjon_testkit::{block_on, sample};
 
@@ -126,7 +126,7 @@ fn an_orderly_end_finishes_what_waits() {
         kind(block_on(insert(&repository, 21))),
         RepositoryErrorKind::Unavailable
     );
-    for reading in [Reading::Point, Reading::Scan] {
+    for reading in [Reading::Point, Reading::Scan(Turn::SERVER)] {
         let refused = block_on(repository.read(reading, Box::new(|_| Ok(()))));
         assert!(matches!(refused, Err(TxError::Storage(error))
             if error.kind() == RepositoryErrorKind::Unavailable));

@@ -5,7 +5,7 @@
 mod fixture;
 
 use donjon_domain::ports::{
-    Health, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, TxError,
+    Health, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, Turn, TxError,
 };
 use donjon_storage_sqlite::{OpenOptions, SqliteRepository};
 use donjon_testkit::{block_on, sample};
@@ -130,7 +130,7 @@ fn a_write_is_queued_without_being_polled() {
 fn a_read_that_panics_harms_nobody() {
     let fixture = Fixture::new();
     let repository = fixture.create();
-    for reading in [Reading::Point, Reading::Scan] {
+    for reading in [Reading::Point, Reading::Scan(Turn::SERVER)] {
         for _ in 0..20 {
             let done = block_on(repository.read(reading, Box::new(|_| panic!("a defect"))));
             let Err(TxError::Storage(error)) = done else {

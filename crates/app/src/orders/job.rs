@@ -12,7 +12,7 @@ use std::{
 
 use donjon_domain::{
     Order, OrderId, OrderState,
-    ports::{BoxFuture, Health, QueueFull, Reading, RepositoryError, RepositoryExt},
+    ports::{BoxFuture, Health, QueueFull, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
 use super::{
@@ -94,7 +94,9 @@ impl Jobs {
         let pending: Result<Vec<Order>, RepositoryError> = self
             .core
             .repository
-            .read_with(Reading::Scan, move |tx| tx.pending_orders(limit))
+            .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                tx.pending_orders(limit)
+            })
             .await;
         let mut started = 0;
         for order in pending? {

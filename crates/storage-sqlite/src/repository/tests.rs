@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use donjon_domain::{
     ListScope, Page, PageRequest, ProjectId, Secret, SecretFilter, SecretQuery, Start, Timestamp,
-    ports::{Counted, Reading, Repository, RepositoryError, RepositoryExt},
+    ports::{Counted, Reading, Repository, RepositoryError, RepositoryExt, Turn},
 };
 use donjon_testkit::{FixedClock, block_on, sample};
 use rusqlite::Connection;
@@ -112,9 +112,13 @@ fn page_of(project: &str, start: Start, limit: u32) -> SecretQuery {
 
 fn list(repository: &dyn Repository, query: &SecretQuery, now: Timestamp) -> Page<Secret> {
     let query = query.clone();
-    block_on(repository.read_with(Reading::Scan, move |tx| tx.list_secrets(&query, now)))
-        .map_err(|error: RepositoryError| error)
-        .unwrap()
+    block_on(
+        repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
+            tx.list_secrets(&query, now)
+        }),
+    )
+    .map_err(|error: RepositoryError| error)
+    .unwrap()
 }
 
 fn at(seconds: i64) -> Timestamp {

@@ -22,7 +22,8 @@ use donjon_domain::{
     Direction, ListScope, Page, PageRequest, ProjectId, Secret, SecretFilter, SecretId,
     SecretQuery, SecretSortKey, Start, Timestamp,
     ports::{
-        ReadTx, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, WriteTx,
+        ReadTx, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt, Turn,
+        WriteTx,
     },
 };
 
@@ -258,8 +259,11 @@ pub(crate) fn list_at(
     now: Timestamp,
 ) -> Page<Secret> {
     let query = query.clone();
-    let done =
-        block_on(repository.read_with(Reading::Scan, move |tx| tx.list_secrets(&query, now)));
+    let done = block_on(
+        repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
+            tx.list_secrets(&query, now)
+        }),
+    );
     done.map_err(|error: RepositoryError| error)
         .expect("the list succeeds")
 }

@@ -303,8 +303,11 @@ impl Both {
             assert_eq!(counted(here, name, what), counted(model, name, what));
         }
         let pending = |repository: &dyn Repository| {
-            let found =
-                block_on(repository.read_with(Reading::Scan, move |tx| tx.pending_orders(limit)));
+            let found = block_on(
+                repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                    tx.pending_orders(limit)
+                }),
+            );
             found.map_err(|error: RepositoryError| error).unwrap()
         };
         assert_eq!(pending(here), pending(model));
@@ -323,9 +326,13 @@ fn list_containers(
         container_type: None,
         page: PageRequest { start, limit },
     };
-    block_on(repository.read_with(Reading::Scan, move |tx| tx.list_containers(&query)))
-        .map_err(|error: RepositoryError| error)
-        .unwrap()
+    block_on(
+        repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
+            tx.list_containers(&query)
+        }),
+    )
+    .map_err(|error: RepositoryError| error)
+    .unwrap()
 }
 
 fn list_orders(
@@ -339,9 +346,13 @@ fn list_orders(
         meta: None,
         page: PageRequest { start, limit },
     };
-    block_on(repository.read_with(Reading::Scan, move |tx| tx.list_orders(&query)))
-        .map_err(|error: RepositoryError| error)
-        .unwrap()
+    block_on(
+        repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
+            tx.list_orders(&query)
+        }),
+    )
+    .map_err(|error: RepositoryError| error)
+    .unwrap()
 }
 
 fn entries(repository: &dyn Repository, id: ContainerId) -> Vec<ContainerEntry> {
