@@ -12,6 +12,7 @@ mod support;
 mod config;
 mod first_start;
 mod folder;
+mod policy;
 mod root_key;
 mod running;
 mod tokens;
