@@ -65,6 +65,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         noticed_as: "Missing required response headers",
     },
     Mutation {
+        name: "secrets of few bits alone",
+        after: "    NewSecret:\n",
+        from: "maximum: 32767",
+        to: "maximum: 255",
+        operations: &["createSecret"],
+        noticed_as: "Schema-violating request accepted",
+    },
+    Mutation {
         name: "consumers with short names alone",
         after: "    NewContainerConsumer:\n",
         from: "maxLength: 36",
