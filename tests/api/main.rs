@@ -10,11 +10,13 @@ mod callers;
 mod clients;
 mod clients_containers;
 mod clients_orders;
+mod clients_payloads;
 mod drain;
 mod listeners;
 mod oldest_form;
 mod operators;
 mod orders;
+mod tokens;
 mod wire;
 
 #[path = "../support/lib.rs"]
