@@ -180,8 +180,8 @@ macro_rules! repository_contract {
             }
             keks {
                 a_kek_is_read_back,
-                a_scope_has_one_active_kek,
                 keks_are_counted_by_root_key,
+                a_scope_has_one_active_kek,
                 retired_keks_are_found_by_id_alone,
                 a_generation_is_there_once,
                 a_kek_id_is_there_once,
