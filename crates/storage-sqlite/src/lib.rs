@@ -109,6 +109,11 @@
 //! | the same as `Reading::Scan` | 32 to 40 µs |
 //! | a list of 10 at offset 0 | 21 µs |
 //! | a list of 10 at offset 90,000 | 92 µs |
+//! | a list of 10 sorted by names of 255 letters, at offset 0 | 44 ms |
+//! | the same at offset 90,000, in five passes | 445 ms |
+//!
+//! The wiping of unused parts costs a write some 5 in 100: 24,600 to 26,300 rows a
+//! second with it, 24,700 to 27,500 without, in turns on the same machine.
 //!
 //! # Source
 //!
