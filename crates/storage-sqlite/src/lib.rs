@@ -39,6 +39,7 @@
 //! | `tokens` | id | a locally issued token, by its keyed hash |
 //! | `containers`, `container_blocks` | place; block | a container; how many there are, as for secrets |
 //! | `container_entries` | number | a secret in a container |
+//! | `removed_container_entries` | container, number | one that was in it, by name |
 //! | `container_acls`, `container_acl_users` | place; place, user | as for secrets |
 //! | `container_consumers` | place, name, number | a consumer of a container |
 //! | `orders`, `order_blocks` | place; block | an order; how many there are |

@@ -35,6 +35,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0004_residue",
         sql: include_str!("schema/0004_residue.sql"),
     },
+    Migration {
+        name: "0005_removed_entries",
+        sql: include_str!("schema/0005_removed_entries.sql"),
+    },
 ];
 
 /// What was done to a file.

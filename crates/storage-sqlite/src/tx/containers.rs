@@ -4,7 +4,7 @@ use std::{collections::HashSet, num::NonZeroU32};
 
 use donjon_domain::{
     Acl, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery,
-    ContainerType, Page, PageRequest, ProjectId, SecretId, StoredContainer,
+    ContainerType, Label, Page, PageRequest, ProjectId, SecretId, StoredContainer,
     StoredContainerConsumer, Timestamp,
     ports::{ContainerReads, ContainerWrites, Counted, RepositoryError},
 };
@@ -85,6 +85,23 @@ impl<M: Mode> ContainerReads for Tx<'_, M> {
                 });
             }
             Ok(entries)
+        })
+    }
+
+    fn is_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+    ) -> Result<bool, RepositoryError> {
+        self.run(|tx| {
+            let (Some(container), Some(secret)) = (tx.place(id)?, tx.place(secret)?) else {
+                return Ok(false);
+            };
+            let sql = "SELECT 1 FROM removed_container_entries \
+                       WHERE container = ?1 AND secret = ?2 AND name = ?3";
+            let key = params![container, secret, name.as_str()];
+            Ok(tx.connection.prepare_cached(sql)?.exists(key)?)
         })
     }
 
@@ -220,6 +237,35 @@ impl ContainerWrites for WriteTransaction<'_> {
                 .prepare_cached(sql)?
                 .execute(params![container, secret, name])?;
             Ok(gone > 0)
+        })
+    }
+
+    fn remember_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+        kept: NonZeroU32,
+    ) -> Result<(), RepositoryError> {
+        // Not `add`: on a full disk entries can be removed, and so have to be
+        // noted.
+        self.write(|tx| {
+            let container = tx.expect_place(id)?;
+            let secret = tx.expect_place(secret)?;
+            let sql = "INSERT OR REPLACE INTO removed_container_entries \
+                       (container, number, secret, name) \
+                       SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 \
+                       FROM removed_container_entries WHERE container = ?1 RETURNING number";
+            let number: i64 = tx
+                .connection
+                .prepare_cached(sql)?
+                .query_row(params![container, secret, name.as_str()], |row| row.get(0))?;
+            let sql = "DELETE FROM removed_container_entries \
+                       WHERE container = ?1 AND number <= ?2";
+            tx.connection
+                .prepare_cached(sql)?
+                .execute(params![container, number - i64::from(kept.get())])?;
+            Ok(())
         })
     }
 

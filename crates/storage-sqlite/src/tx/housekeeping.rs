@@ -32,9 +32,11 @@ const SOME_CONSUMERS: &str = "DELETE FROM secret_consumers WHERE place = ?1 AND 
      RETURNING project";
 
 /// What else hangs on a secret and may be many: place, limit.
-const SOME_DEPENDENTS: [&str; 3] = [
+const SOME_DEPENDENTS: [&str; 4] = [
     "DELETE FROM container_entries WHERE number IN ( \
      SELECT number FROM container_entries WHERE secret = ?1 LIMIT ?2)",
+    "DELETE FROM removed_container_entries WHERE (container, number) IN ( \
+     SELECT container, number FROM removed_container_entries WHERE secret = ?1 LIMIT ?2)",
     "DELETE FROM user_metadata WHERE place = ?1 AND key IN ( \
      SELECT key FROM user_metadata WHERE place = ?1 ORDER BY key LIMIT ?2)",
     "DELETE FROM acl_users WHERE place = ?1 AND user IN ( \

@@ -10,6 +10,7 @@ pub mod keks;
 pub mod lists;
 pub mod orders;
 pub mod quotas;
+pub mod removed_entries;
 pub mod secret_stores;
 pub mod secrets;
 pub mod transactions;
@@ -124,6 +125,12 @@ macro_rules! repository_contract {
                 a_container_has_an_acl,
                 writes_need_their_container,
                 a_failed_job_leaves_no_container,
+            }
+            removed_entries {
+                a_removed_entry_is_remembered,
+                the_last_removed_entries_are_remembered,
+                removed_entries_go_with_container_and_secret,
+                remembering_needs_container_and_secret,
             }
             container_consumers {
                 container_consumers_are_sorted_by_name,

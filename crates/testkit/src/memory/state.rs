@@ -1,10 +1,10 @@
 //! All rows, as plain values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use donjon_domain::{
-    Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Order, OrderId, ProjectId,
-    ProjectQuotas, Sealed, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
+    Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Label, Order, OrderId,
+    ProjectId, ProjectQuotas, Sealed, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
     StoredContainerConsumer, TokenRow, TransportKey, TransportKeyId, UserMetadata, WrappedKek,
 };
 
@@ -41,17 +41,26 @@ pub(super) struct ContainerRow {
     pub(super) container: Container,
     /// In the order in which they were added.
     pub(super) entries: Vec<ContainerEntry>,
+    /// Named entries that went, by numbers in the order in which they did.
+    pub(super) removed: BTreeMap<u64, (SecretId, Label)>,
     pub(super) acl: Option<Acl>,
     /// In the order in which they were registered.
     pub(super) consumers: Vec<StoredContainerConsumer>,
 }
 
 impl State {
-    /// Removes a secret, what belongs to it, and the entries that name it.
+    /// Removes a secret, what belongs to it, and the entries that name it or
+    /// did.
     pub(super) fn remove_secret(&mut self, id: SecretId) -> bool {
         self.containers.change(
-            |row| row.entries.iter().any(|entry| entry.secret == id),
-            |row| row.entries.retain(|entry| entry.secret != id),
+            |row| {
+                row.entries.iter().any(|entry| entry.secret == id)
+                    || row.removed.values().any(|(secret, _)| *secret == id)
+            },
+            |row| {
+                row.entries.retain(|entry| entry.secret != id);
+                row.removed.retain(|_, (secret, _)| *secret != id);
+            },
         );
         self.secrets.remove(&id)
     }

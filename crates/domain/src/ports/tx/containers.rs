@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 
 use crate::{
-    Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Page,
-    PageRequest, StoredContainer, StoredContainerConsumer, Timestamp, ports::RepositoryError,
+    Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Label, Page,
+    PageRequest, SecretId, StoredContainer, StoredContainerConsumer, Timestamp,
+    ports::RepositoryError,
 };
 
 /// Reads of containers.
@@ -25,6 +26,18 @@ pub trait ContainerReads {
         &mut self,
         id: ContainerId,
     ) -> Result<Vec<ContainerEntry>, RepositoryError>;
+
+    /// Whether this secret was in the container under this name, and is
+    /// remembered to have been. `false` where there is no container or secret.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn is_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+    ) -> Result<bool, RepositoryError>;
 
     /// A part of the list of containers of a project, in the order in which
     /// they were added, whatever times they carry.
@@ -80,7 +93,7 @@ pub trait ContainerReads {
 
 /// Writes of containers. What adds to a container that is not there or changes
 /// it is [`crate::ports::RepositoryErrorKind::Internal`]; so is an entry whose
-/// secret is not there.
+/// secret is not there, or a memory of one.
 pub trait ContainerWrites {
     /// Adds a container with its entries, whose secrets are there; expired
     /// ones and those of other projects too.
@@ -94,8 +107,8 @@ pub trait ContainerWrites {
         entries: &[ContainerEntry],
     ) -> Result<(), RepositoryError>;
 
-    /// Removes a container, its entries, ACL and consumers, not its secrets.
-    /// `false` where there was none.
+    /// Removes a container, its entries and those that are remembered, ACL and
+    /// consumers, not its secrets. `false` where there was none.
     ///
     /// # Errors
     /// As storage fails.
@@ -133,6 +146,20 @@ pub trait ContainerWrites {
         id: ContainerId,
         entry: &ContainerEntry,
     ) -> Result<bool, RepositoryError>;
+
+    /// Remembers that this secret was in the container under this name, until
+    /// one of them is deleted, or `kept` others were removed after it. Nothing
+    /// else changes: whether the entry is there is not looked at.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn remember_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+        kept: NonZeroU32,
+    ) -> Result<(), RepositoryError>;
 
     /// Sets the whole ACL of a container.
     ///

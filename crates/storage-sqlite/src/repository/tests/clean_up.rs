@@ -1,5 +1,7 @@
 //! The removal of what expired long ago.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     MetadataKey, StoredConsumer, TokenHash, TokenId, TokenRow, UserId, ports::TokenStore,
 };
@@ -7,10 +9,13 @@ use donjon_domain::{
 use super::{seek::plan, *};
 use crate::tx::{LONG_EXPIRED, LONG_EXPIRED_TOKENS};
 
+const BOUND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
 /// All rows of these tables.
 const ROWS: &str = "SELECT (SELECT count(*) FROM secrets) + (SELECT count(*) FROM tokens)
      + (SELECT count(*) FROM secret_consumers) + (SELECT count(*) FROM user_metadata)
-     + (SELECT count(*) FROM acl_users) + (SELECT count(*) FROM container_entries)";
+     + (SELECT count(*) FROM acl_users) + (SELECT count(*) FROM container_entries)
+     + (SELECT count(*) FROM removed_container_entries)";
 
 /// Ten secrets, of which number 1 to 9 expire after as many seconds.
 fn expiring() -> Fixture {
@@ -77,7 +82,12 @@ fn all_that_hangs_on_a_secret_goes_with_it_in_bounded_steps() {
         tx.put_secret_acl(id, &acl)?;
         for number in 0..70 {
             let entries = [sample::entry(Some("a"), 1), sample::entry(Some("b"), 0)];
-            tx.insert_container(&sample::container(number, "project"), &entries)?;
+            let container = sample::container(number, "project");
+            tx.insert_container(&container, &entries)?;
+            for secret in [id, sample::secret_id(0)] {
+                let name = sample::label("gone");
+                tx.remember_removed_entry(container.id, secret, &name, BOUND)?;
+            }
         }
         // Stays, although it has the same.
         let other = StoredConsumer {
@@ -100,8 +110,8 @@ fn all_that_hangs_on_a_secret_goes_with_it_in_bounded_steps() {
             break;
         }
     }
-    // 100 consumers, 100 pairs, 50 users, 70 entries, and the secret.
-    assert_eq!(steps, 6);
+    // 100 consumers, 100 pairs, 50 users, 70 entries, 70 that were, and the secret.
+    assert_eq!(steps, 7);
     assert_eq!(secrets(&fixture), [0, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(
         counted(fixture.repository(), "a", Counted::SecretConsumers),
@@ -112,6 +122,8 @@ fn all_that_hangs_on_a_secret_goes_with_it_in_bounded_steps() {
         0
     );
     assert_eq!(fixture.column("SELECT count(*) FROM container_entries"), 70);
+    let removed = fixture.column("SELECT count(*) FROM removed_container_entries");
+    assert_eq!(removed, 70);
     assert_eq!(fixture.column("SELECT count(*) FROM containers"), 70);
     assert_eq!(fixture.column("SELECT count(*) FROM acls"), 0);
 }

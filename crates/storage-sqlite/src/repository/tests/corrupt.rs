@@ -1,5 +1,7 @@
 //! A row that makes no sense fails its read, and harms nothing else.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     ContainerQuery, ContentType, Order, OrderFailure, OrderQuery, OrderResult, OrderState,
     ProjectQuotas, UserId,
@@ -23,6 +25,8 @@ fn filled() -> Fixture {
             tx.insert_secret_consumer(secret.id, &sample::stored_consumer(number, "r"))?;
             let container = sample::container(number, "project");
             tx.insert_container(&container, &[sample::entry(Some("a"), number)])?;
+            let (name, kept) = (sample::label("b"), NonZeroU32::MIN);
+            tx.remember_removed_entry(container.id, secret.id, &name, kept)?;
             tx.put_container_acl(container.id, &sample::acl(&["guest"], false))?;
             let consumer = sample::stored_container_consumer(number, "c");
             tx.insert_container_consumer(container.id, &consumer)?;
@@ -249,6 +253,10 @@ fn a_check_names_what_is_wrong() {
         (
             "UPDATE container_entries SET secret = 7",
             "refers to one that is not there: container_entries",
+        ),
+        (
+            "UPDATE removed_container_entries SET secret = 7",
+            "refers to one that is not there: removed_container_entries",
         ),
         ("DELETE FROM keks", "refers to one that is not there"),
         (

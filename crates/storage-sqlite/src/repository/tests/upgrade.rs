@@ -1,5 +1,7 @@
 //! A file of version 1 with something in it.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::ports::Counted;
 
 use super::*;
@@ -48,10 +50,10 @@ fn a_file_of_version_1_keeps_its_contents_and_gets_its_counts() {
     version_1(&folder);
     let (repository, opened) = SqliteRepository::open(options(&folder)).unwrap();
     let migrated = opened.migrated.unwrap();
-    assert_eq!((migrated.from, migrated.to), (1, 4));
+    assert_eq!((migrated.from, migrated.to), (1, 5));
     assert_eq!(opened.commit_seq, 42);
     let copy = migrated.copy.unwrap();
-    assert!(copy.ends_with("donjon.db.before-4"), "{}", copy.display());
+    assert!(copy.ends_with("donjon.db.before-5"), "{}", copy.display());
 
     let fixture = Fixture {
         repository: Some(repository),
@@ -70,6 +72,8 @@ fn a_file_of_version_1_keeps_its_contents_and_gets_its_counts() {
     fixture.write(|tx| {
         let container = sample::container(1, "elsewhere");
         tx.insert_container(&container, &[sample::entry(None, 1)])?;
+        let (id, name) = (sample::secret_id(1), sample::label("gone"));
+        tx.remember_removed_entry(container.id, id, &name, NonZeroU32::MIN)?;
         tx.insert_order(&sample::order(1, "project"))?;
         assert!(tx.delete_secret(sample::secret_id(1))?);
         assert_eq!(tx.container_entries(container.id)?, []);

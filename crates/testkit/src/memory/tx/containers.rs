@@ -1,10 +1,10 @@
 //! Containers, their entries, ACLs and consumers.
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use donjon_domain::{
-    Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Page,
-    PageRequest, StoredContainer, StoredContainerConsumer, Timestamp,
+    Acl, Container, ContainerConsumer, ContainerEntry, ContainerId, ContainerQuery, Label, Page,
+    PageRequest, SecretId, StoredContainer, StoredContainerConsumer, Timestamp,
     ports::{ContainerReads, ContainerWrites, RepositoryError},
 };
 
@@ -42,6 +42,17 @@ impl ContainerReads for Tx {
         let mut entries = row.map_or_else(Vec::new, |row| row.entries.clone());
         entries.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(entries)
+    }
+
+    fn is_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+    ) -> Result<bool, RepositoryError> {
+        let row = self.state.containers.get(&id);
+        let is = |(old, label): &(SecretId, Label)| *old == secret && label == name;
+        Ok(row.is_some_and(|row| row.removed.values().any(is)))
     }
 
     fn list_containers(
@@ -99,11 +110,12 @@ impl ContainerWrites for Tx {
         let mut row = ContainerRow {
             container: container.clone(),
             entries: Vec::new(),
+            removed: BTreeMap::new(),
             acl: None,
             consumers: Vec::new(),
         };
         for entry in entries {
-            check_secret(state, entry)?;
+            check_secret(state, entry.secret)?;
             add_entry(&mut row, entry)?;
         }
         let added = state.containers.insert(container.id, row);
@@ -130,7 +142,7 @@ impl ContainerWrites for Tx {
         id: ContainerId,
         entry: &ContainerEntry,
     ) -> Result<(), RepositoryError> {
-        check_secret(self.adding()?, entry)?;
+        check_secret(self.adding()?, entry.secret)?;
         add_entry(self.adding_to_container(id)?, entry)
     }
 
@@ -145,6 +157,23 @@ impl ContainerWrites for Tx {
         let before = row.entries.len();
         row.entries.retain(|old| old != entry);
         Ok(row.entries.len() < before)
+    }
+
+    fn remember_removed_entry(
+        &mut self,
+        id: ContainerId,
+        secret: SecretId,
+        name: &Label,
+        kept: NonZeroU32,
+    ) -> Result<(), RepositoryError> {
+        check_secret(&self.state, secret)?;
+        let row = self.state.containers.get_mut(&id);
+        let removed = &mut row.ok_or_else(|| missing("container"))?.removed;
+        let number = removed.keys().last().map_or(1, |last| last + 1);
+        let entry = (secret, name.clone());
+        removed.retain(|old, known| *known != entry && number - old < u64::from(kept.get()));
+        removed.insert(number, entry);
+        Ok(())
     }
 
     fn put_container_acl(&mut self, id: ContainerId, acl: &Acl) -> Result<(), RepositoryError> {
@@ -189,8 +218,8 @@ impl ContainerWrites for Tx {
     }
 }
 
-fn check_secret(state: &State, entry: &ContainerEntry) -> Result<(), RepositoryError> {
-    let known = state.secrets.get(&entry.secret).is_some();
+fn check_secret(state: &State, secret: SecretId) -> Result<(), RepositoryError> {
+    let known = state.secrets.get(&secret).is_some();
     known.then_some(()).ok_or_else(|| missing("secret"))
 }
 
