@@ -305,5 +305,10 @@ const fn conflict_text(conflict: Conflict) -> &'static str {
             "Conflict. A secret with that name and ID is already stored in this container. \
              The same secret can exist in a container as long as the name is unique."
         }
+        // Barbican fails with 500.
+        Conflict::EntryWasRemoved => {
+            "Conflict. A secret with that name and ID was removed from this container. \
+             The same secret can be added again with another name, or without one."
+        }
     }
 }

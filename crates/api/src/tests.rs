@@ -441,6 +441,8 @@ fn health_is_told_without_identity() {
 fn a_full_disk_refuses_to_create_and_still_reads_and_deletes() {
     let rig = Rig::new();
     let path = rig.stored("kept");
+    let entries = format!("{}/secrets", rig.contained(&[("e", &path)]));
+    let entry = json!({"name": "e", "secret_ref": format!("http://h{path}")});
     rig.repository.set_health(Health::Full);
     assert_eq!(
         rig.json("member", "POST /v1/secrets", &json!({})).status(),
@@ -450,6 +452,10 @@ fn a_full_disk_refuses_to_create_and_still_reads_and_deletes() {
         rig.get("member", &format!("{path}/payload")).body(),
         &Bytes::from_static(b"kept")
     );
+    let removed = rig.json("member", &format!("DELETE {entries}"), &entry);
+    assert_eq!(removed.status(), 204);
+    let added = rig.json("member", &format!("POST {entries}"), &entry);
+    assert_eq!(added.status(), 409, "the removal was noted all the same");
     assert_eq!(
         rig.send("member", &format!("DELETE {path}"), &[], b"")
             .status(),

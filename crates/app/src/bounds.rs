@@ -13,7 +13,7 @@ use crate::{Entity, Error};
 pub struct Bounds {
     /// Consumers.
     pub consumers: NonZeroU32,
-    /// Secrets in a container.
+    /// Secrets in a container; so many that were in it are remembered, too.
     pub container_secrets: NonZeroU32,
     /// Bytes of all user metadata, as they would be in JSON without blanks.
     pub metadata_bytes: usize,

@@ -170,12 +170,14 @@ impl Containers {
         Ok(stored.container.container_type)
     }
 
-    /// Adds an entry to a generic container.
+    /// Adds an entry to a generic container. As in Barbican, one with a name
+    /// does not come back once it was removed; storage remembers the last ones.
     ///
     /// # Errors
     /// [`Missing::Container`], [`Error::Denied`], [`Error::FixedEntries`],
     /// [`Error::NoSuchSecret`], [`Conflict::EntryExists`],
-    /// [`Error::BoundReached`] in this order; else as storage fails.
+    /// [`Conflict::EntryWasRemoved`], [`Error::BoundReached`] in this order;
+    /// else as storage fails.
     pub async fn add_entry(
         &self,
         actor: &Arc<Actor>,
@@ -194,6 +196,11 @@ impl Containers {
                 if entries.contains(&entry) {
                     return Err(Error::Conflict(Conflict::EntryExists));
                 }
+                if let Some(name) = &entry.name
+                    && tx.is_removed_entry(id, entry.secret, name)?
+                {
+                    return Err(Error::Conflict(Conflict::EntryWasRemoved));
+                }
                 bounds.admit_entry(&entries)?;
                 Ok(tx.insert_container_entry(id, &entry)?)
             })
@@ -211,16 +218,18 @@ impl Containers {
         id: ContainerId,
         entry: EntryRequest,
     ) -> Result<(), Error> {
-        let project = actor.project.clone();
+        let (project, kept) = (actor.project.clone(), self.core.bounds.container_secrets);
         let action = Action::ContainerSecretDelete;
         self.core
             .write(actor, action, id, move |tx, stored, now| {
                 let entry = resolve_in(tx, &entry, &stored, &project, now)?;
-                if tx.delete_container_entry(id, &entry)? {
-                    Ok(())
-                } else {
-                    Err(Error::NotFound(Missing::Entry))
+                if !tx.delete_container_entry(id, &entry)? {
+                    return Err(Error::NotFound(Missing::Entry));
                 }
+                if let Some(name) = &entry.name {
+                    tx.remember_removed_entry(id, entry.secret, name, kept)?;
+                }
+                Ok(())
             })
             .await
     }

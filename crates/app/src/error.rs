@@ -109,6 +109,8 @@ pub enum Conflict {
     MetadatumKeyDiffers,
     /// The container has this entry already.
     EntryExists,
+    /// The container had this entry, which has a name.
+    EntryWasRemoved,
 }
 
 impl From<Denied> for Error {

@@ -33,6 +33,10 @@ impl Rig {
     }
 
     fn with_policy(policy: Policy) -> Self {
+        Self::with(policy, Bounds::default())
+    }
+
+    fn with(policy: Policy, bounds: Bounds) -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -59,7 +63,7 @@ impl Rig {
             workers: workers.clone(),
             policy,
             quotas: Quotas::UNLIMITED,
-            bounds: Bounds::default(),
+            bounds,
             secret_stores: Vec::new(),
         });
         Self {

@@ -1,5 +1,7 @@
 //! Containers, their entries and what they share with secrets.
 
+use std::num::NonZeroU32;
+
 use donjon_domain::{
     ContainerConsumer, ContainerId, ContainerQuery, ContainerType, ProjectQuotas, Resource,
 };
@@ -117,6 +119,57 @@ fn entries_are_added_once_and_to_generic_containers_only() {
     assert!(matches!(add(rsa, "public_key"), Err(Error::FixedEntries)));
     // Barbican lets an rsa container be emptied.
     remove(rsa, "private_key").unwrap();
+}
+
+/// As in Barbican, which fails there.
+#[test]
+fn an_entry_with_a_name_does_not_come_back() {
+    let bounds = Bounds {
+        container_secrets: NonZeroU32::new(3).unwrap(),
+        ..Bounds::default()
+    };
+    let rig = Rig::with(Policy::secure_rbac(), bounds);
+    let [secret, other] = [(); 2].map(|()| rig.create(&member(), new(None)).unwrap());
+    let containers = &rig.app.containers;
+    let id = rig.contain(&member(), &[entry("0", Some(secret))]).unwrap();
+    let add = |entry| block_on(containers.add_entry(&member(), id, entry));
+    let remove = |entry| block_on(containers.remove_entry(&member(), id, entry));
+    let refused = |name: &str| {
+        let added = add(entry(name, Some(secret)));
+        matches!(added, Err(Error::Conflict(Conflict::EntryWasRemoved)))
+    };
+    // What was not there is not remembered.
+    assert!(remove(entry("1", Some(secret))).is_err());
+    remove(entry("0", Some(secret))).unwrap();
+    assert!(refused("0"));
+    add(entry("0", Some(other))).unwrap();
+    let unnamed = EntryRequest {
+        name: None,
+        ..entry("", Some(secret))
+    };
+    for _ in 0..3 {
+        add(unnamed.clone()).unwrap();
+        remove(unnamed.clone()).unwrap();
+    }
+    // The first is forgotten with the fourth.
+    for name in ["1", "2"] {
+        add(entry(name, Some(secret))).unwrap();
+        remove(entry(name, Some(secret))).unwrap();
+    }
+    assert!(["0", "1", "2"].into_iter().all(refused));
+    remove(entry("0", Some(other))).unwrap();
+    assert!(["1", "2"].into_iter().all(refused));
+    add(entry("0", Some(secret))).unwrap();
+    // It is refused for what it is before it is one too many.
+    add(entry("a", Some(secret))).unwrap();
+    add(entry("b", Some(secret))).unwrap();
+    assert!(refused("1"));
+    assert!(matches!(
+        add(entry("c", Some(secret))),
+        Err(Error::BoundReached { .. })
+    ));
+    // Other containers do not know of it.
+    rig.contain(&member(), &[entry("1", Some(secret))]).unwrap();
 }
 
 /// Where the rules of an operator let in another project, its secrets do not
