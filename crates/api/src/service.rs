@@ -1,7 +1,7 @@
 //! The way of a request: route, identity, version, handler, headers that
 //! every answer has.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use donjon_app::App;
@@ -27,7 +27,7 @@ use crate::{
     orders,
     paging::PageLimits,
     problem::{Problem, Refusal, RefusedBy, refusal},
-    query::Query,
+    query::{Query, decode_percent},
     quotas,
     request::{Peer, Request, empty},
     route::{Form, Resource, Route},
@@ -44,6 +44,8 @@ pub struct ApiConfig {
     /// `https://kms.example.org`. Without any, references are built from each
     /// request.
     pub host_href: Vec<String>,
+    /// Where clients get tokens, told with each 401; `None` is the server itself.
+    pub www_authenticate_uri: Option<String>,
     /// Sizes.
     pub limits: Limits,
     /// Which pages of other servers may read answers.
@@ -97,6 +99,7 @@ pub struct Api {
     parts: ApiParts,
     limits: Limits,
     base_urls: BaseUrls,
+    www_authenticate_uri: Option<String>,
     cors: CorsConfig,
 }
 
@@ -111,6 +114,7 @@ impl Api {
             parts,
             limits: config.limits,
             base_urls: BaseUrls::new(&config.host_href),
+            www_authenticate_uri: config.www_authenticate_uri,
             cors: config.cors,
         }
     }
@@ -179,13 +183,17 @@ impl Api {
             Form::Today => None,
             Form::Tenant(tenant) => Some(tenant.as_ref()),
         };
-        let Ok(credential) = credential(&head.headers, tenant) else {
+        let path = client_path(&base, head.uri.path());
+        let Ok(credential) = credential(head, tenant, &path) else {
             let why = "A header that names the caller is not printable ASCII.";
             return webob::error(&head.headers, StatusCode::BAD_REQUEST, why);
         };
         let actor = match self.parts.authenticator.authenticate(credential).await {
             Ok(actor) => Arc::new(actor),
-            Err(error) => return unauthenticated(&head.headers, error.kind(), &base),
+            Err(error) => {
+                let uri = self.www_authenticate_uri.as_deref().unwrap_or(&base);
+                return unauthenticated(&head.headers, error.kind(), uri);
+            }
         };
         *known = Some(Arc::clone(&actor));
         let microversion = match Microversion::negotiate(&head.headers) {
@@ -302,9 +310,11 @@ struct UnreadableIdentity;
 /// newest that is there counts. One that cannot be read is refused: to take it
 /// as missing would give the caller what callers without it get.
 fn credential<'a>(
-    headers: &'a HeaderMap,
+    head: &'a Parts,
     tenant: Option<&'a str>,
+    path: &'a str,
 ) -> Result<Credential<'a>, UnreadableIdentity> {
+    let headers = &head.headers;
     let first = |names: &[&str]| {
         let value = names.iter().find_map(|name| headers.get(*name));
         let text = value.map(|value| value.to_str().map_err(|_source| UnreadableIdentity));
@@ -312,17 +322,32 @@ fn credential<'a>(
     };
     Ok(Credential {
         token: first(&["x-auth-token"])?,
+        service_token: first(&["x-service-token"])?,
         project: first(&["x-project-id", "x-tenant-id", "x-tenant"])?,
         user: first(&["x-user-id", "x-user"])?,
         roles: first(&["x-roles", "x-role"])?,
         domain: first(&["x-domain-id"])?,
         tenant,
+        method: head.method.as_str(),
+        path,
     })
+}
+
+/// The path of a request as its client sees it: behind a proxy that cuts off
+/// the beginning, that stands in the address under which the server is reached.
+fn client_path<'a>(base: &str, path: &'a str) -> Cow<'a, str> {
+    let host = base.split_once("://").map_or(base, |(_, host)| host);
+    let prefix = host.find('/').and_then(|at| host.get(at..));
+    let path = decode_percent(path);
+    match prefix {
+        None => path,
+        Some(prefix) => Cow::Owned(format!("{prefix}{path}")),
+    }
 }
 
 /// The answer to a request without a caller. Clients of three kinds read it,
 /// so it has the keys of all of them.
-fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, base: &str) -> Response<Bytes> {
+fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, uri: &str) -> Response<Bytes> {
     const BODY: &[u8] = br#"{"code":401,"title":"Unauthorized","description":"The request you have made requires authentication.","error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
     match kind {
         AuthErrorKind::MissingProject => {
@@ -345,7 +370,7 @@ fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, base: &str) -> Resp
                 http::header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
             );
-            if let Ok(value) = HeaderValue::from_str(&format!("Keystone uri=\"{base}\"")) {
+            if let Ok(value) = HeaderValue::from_str(&format!("Keystone uri=\"{uri}\"")) {
                 headers.insert(WWW_AUTHENTICATE, value);
             }
             response
@@ -446,5 +471,50 @@ impl fmt::Debug for Api {
 impl fmt::Debug for ApiParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiParts").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Access rules of application credentials are about these paths.
+    #[test]
+    fn the_path_is_that_of_the_client() {
+        for (base, path, expected) in [
+            ("http://h", "/v1/secrets", "/v1/secrets"),
+            ("https://h:9311", "/v1/secrets/a%2Fb", "/v1/secrets/a/b"),
+            (
+                "https://h/key-manager",
+                "/v1/%73ecrets",
+                "/key-manager/v1/secrets",
+            ),
+        ] {
+            assert_eq!(client_path(base, path), expected);
+        }
+    }
+
+    #[test]
+    fn both_tokens_and_the_request_are_handed_on() {
+        let request = http::Request::get("/v1/secrets?x=y")
+            .header("X-Auth-Token", "t")
+            .header("X-Service-Token", "s");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let found = credential(&head, None, "/v1/secrets").ok().unwrap();
+        assert_eq!((found.token, found.service_token), (Some("t"), Some("s")));
+        assert_eq!((found.method, found.path), ("GET", "/v1/secrets"));
+        let shown = format!("{found:?}");
+        assert!(
+            !shown.contains("\"t\"") && !shown.contains("\"s\""),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_401_names_who_gives_tokens() {
+        let kind = AuthErrorKind::Unauthenticated;
+        let response = unauthenticated(&HeaderMap::new(), kind, "https://k/v3");
+        let header = response.headers().get(WWW_AUTHENTICATE).unwrap();
+        assert_eq!(header, "Keystone uri=\"https://k/v3\"");
     }
 }

@@ -58,6 +58,7 @@ fn callers() -> FakeAuthenticator {
         project: ProjectId::new(project),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         scope: Scope::Project,
+        identity: None,
     };
     FakeAuthenticator::new()
         .with_token("member", actor("u", "p", &["member", "reader"]))
@@ -135,6 +136,7 @@ impl Rig {
         let api = Api::new(
             ApiConfig {
                 host_href: host_href.iter().map(|url| (*url).to_owned()).collect(),
+                www_authenticate_uri: None,
                 limits: Limits::default(),
                 cors: CorsConfig {
                     allowed_origin: vec!["https://ui.example.org".to_owned()],

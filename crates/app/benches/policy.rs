@@ -15,6 +15,7 @@ fn caller(project: &str) -> Actor {
         project: ProjectId::new(project),
         roles: ["member", "reader"].map(str::to_owned).to_vec(),
         scope: Scope::Project,
+        identity: None,
     }
 }
 

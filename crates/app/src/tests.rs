@@ -91,6 +91,7 @@ pub(crate) fn caller(user: &str, project: &str, roles: &[&str]) -> Arc<Actor> {
         project: ProjectId::new(project),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         scope: Scope::Project,
+        identity: None,
     })
 }
 

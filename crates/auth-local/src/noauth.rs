@@ -40,6 +40,7 @@ impl NoAuth {
             project: ProjectId::new(project),
             roles,
             scope: domain.map_or(Scope::Project, |_| Scope::Domain),
+            identity: None,
         })
     }
 }
@@ -101,6 +102,7 @@ mod tests {
             project: ProjectId::new("p"),
             roles: vec!["creator".to_owned(), "audit".to_owned()],
             scope: Scope::Project,
+            identity: None,
         };
         assert_eq!(found, Ok(expected));
     }

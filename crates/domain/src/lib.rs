@@ -29,7 +29,7 @@ mod user_metadata;
 pub mod ports;
 
 pub use acl::{Acl, AclChange};
-pub use actor::{Actor, Scope};
+pub use actor::{Actor, Identity, Scope, ServiceCaller};
 pub use consumer::{SecretConsumer, StoredConsumer};
 pub use container::{
     Container, ContainerConsumer, ContainerEntry, ContainerType, InvalidEntries, StoredContainer,

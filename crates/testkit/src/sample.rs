@@ -88,6 +88,7 @@ pub fn actor(project: &str, user: &str) -> Actor {
         project: ProjectId::new(project),
         roles: vec!["member".to_owned(), "reader".to_owned()],
         scope: Scope::Project,
+        identity: None,
     }
 }
 

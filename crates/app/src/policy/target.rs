@@ -54,8 +54,9 @@ enum Kind {
     Order,
 }
 
-/// The caller, as a rule sees it: `user_id`, `project_id`, `roles`, and the
-/// scope by `system_scope` and `domain_id`.
+/// The caller, as a rule sees it: `user_id`, `project_id`, `roles`, the scope by
+/// `system_scope` and `domain_id`, and what an identity service tells besides,
+/// under the names of `oslo.context`'s `to_policy_values`.
 pub(super) struct Caller<'a>(pub(super) &'a Actor);
 
 /// A target together with what every target has.
@@ -211,7 +212,10 @@ impl Credentials for Caller<'_> {
             project,
             roles,
             scope,
+            identity,
         } = self.0;
+        let identity = identity.as_deref();
+        let service = identity.and_then(|identity| identity.service.as_ref());
         match name {
             // A caller without a user has no such attribute at all, so that it
             // does not equal the missing creator of something.
@@ -226,9 +230,37 @@ impl Credentials for Caller<'_> {
                 Scope::Domain => Value::Group(&UnknownDomain),
                 Scope::Project | Scope::System => Value::None,
             }),
+            "user_domain_id" => text(identity.and_then(|identity| identity.user_domain.as_ref())),
+            "project_domain_id" => {
+                text(identity.and_then(|identity| identity.project_domain.as_ref()))
+            }
+            // Whoever does not set apart a project of admins has none of them.
+            "is_admin_project" => Some(
+                identity
+                    .is_none_or(|identity| identity.is_admin_project)
+                    .into(),
+            ),
+            "service_user_id" => text(service.and_then(|service| service.user.as_ref())),
+            "service_user_domain_id" => {
+                text(service.and_then(|service| service.user_domain.as_ref()))
+            }
+            "service_project_id" => text(service.and_then(|service| service.project.as_ref())),
+            "service_project_domain_id" => {
+                text(service.and_then(|service| service.project_domain.as_ref()))
+            }
+            "service_roles" => Some(match service {
+                Some(service) => Value::List(&service.roles),
+                None => Value::List(&NO_ROLES),
+            }),
             _ => None,
         }
     }
+}
+
+const NO_ROLES: [&str; 0] = [];
+
+fn text(text: Option<&String>) -> Option<Value<'_>> {
+    text.map(|text| text.as_str().into())
 }
 
 /// There is a domain, but which one is not known here; it equals nothing.

@@ -1,12 +1,12 @@
 //! The matrices of Barbican 23's rules, by the recorded exchanges of the groups
 //! `rbac-default-*` and `rbac-legacy-*`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use donjon_domain::{
-    Acl, BitLength, Container, ContainerId, ContainerType, KeySpec, Label, Order, OrderId,
-    OrderState, OrderType, ProjectId, Scope, Secret, SecretId, SecretType, StoredContainer,
-    StoredSecret, Timestamp, UserId,
+    Acl, BitLength, Container, ContainerId, ContainerType, Identity, KeySpec, Label, Order,
+    OrderId, OrderState, OrderType, ProjectId, Scope, Secret, SecretId, SecretType, ServiceCaller,
+    StoredContainer, StoredSecret, Timestamp, UserId,
 };
 
 use super::*;
@@ -20,6 +20,7 @@ fn actor(user: &str, project: &str, role: &str) -> Actor {
         project: ProjectId::new(project),
         roles,
         scope: Scope::Project,
+        identity: None,
     }
 }
 
@@ -153,6 +154,49 @@ fn other_scopes_are_refused() {
                 .check(&caller, Action::SecretsPost, &Target::Project)
                 .is_err()
         );
+    }
+}
+
+/// The names of `oslo.context`'s `to_policy_values`.
+#[test]
+fn rules_see_what_an_identity_service_tells() {
+    let names = [
+        ("user_domain_id", "ud"),
+        ("project_domain_id", "pd"),
+        ("service_user_id", "su"),
+        ("service_user_domain_id", "sud"),
+        ("service_project_id", "sp"),
+        ("service_project_domain_id", "spd"),
+        ("service_roles", "service"),
+        ("is_admin_project", "False"),
+    ];
+    let text = |text: &str| Some(text.to_owned());
+    let local = actor("u", "p", "member");
+    let mut known = local.clone();
+    known.identity = Some(Arc::new(Identity {
+        user_domain: text("ud"),
+        project_domain: text("pd"),
+        is_admin_project: false,
+        service: Some(ServiceCaller {
+            user: text("su"),
+            user_domain: text("sud"),
+            project: text("sp"),
+            project_domain: text("spd"),
+            roles: vec!["other".to_owned(), "service".to_owned()],
+        }),
+    }));
+    let policy = Policy::secure_rbac();
+    for (name, value) in names {
+        let allows = |value: &str, caller: &Actor| {
+            let file = PolicyFile::parse(&format!("'secrets:post': {name}:{value}")).unwrap();
+            policy.override_with(&file).unwrap();
+            policy
+                .check(caller, Action::SecretsPost, &Target::Project)
+                .is_ok()
+        };
+        assert!(allows(value, &known), "{name}");
+        assert!(!allows("else", &known), "{name}");
+        assert!(!allows(value, &local), "{name}");
     }
 }
 

@@ -241,6 +241,7 @@ pub(super) fn actor_of(row: &TokenRow) -> Actor {
         project: row.project.clone(),
         roles: row.roles.clone(),
         scope: Scope::Project,
+        identity: None,
     }
 }
 

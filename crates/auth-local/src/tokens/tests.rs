@@ -194,6 +194,7 @@ async fn a_token_stands_for_its_holder_whatever_the_headers_say() {
         project: ProjectId::new("p"),
         roles: vec!["member".to_owned()],
         scope: Scope::Project,
+        identity: None,
     };
     assert_eq!(rig.try_with(&token).await, Ok(expected));
 }

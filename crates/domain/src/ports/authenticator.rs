@@ -14,6 +14,8 @@ use crate::{
 pub struct Credential<'a> {
     /// `X-Auth-Token`.
     pub token: Option<&'a str>,
+    /// `X-Service-Token`: of the service that passes a user's request on.
+    pub service_token: Option<&'a str>,
     /// `X-Project-Id`, or its older names.
     pub project: Option<&'a str>,
     /// `X-User-Id`, or its older name.
@@ -24,6 +26,11 @@ pub struct Credential<'a> {
     pub domain: Option<&'a str>,
     /// The project in the path, for requests of the oldest form.
     pub tenant: Option<&'a str>,
+    /// The method of the request, for credentials that are good for some
+    /// requests alone.
+    pub method: &'a str,
+    /// The path of the request as clients see it, percent-decoded.
+    pub path: &'a str,
 }
 
 /// Tells who is asking.
@@ -34,6 +41,14 @@ pub trait Authenticator: Send + Sync {
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Actor, AuthError>>;
+
+    /// Whether a token has a form that only this authenticator gives out, so
+    /// that nobody else need be asked about it, or may see it. Says nothing of
+    /// whether it is valid.
+    fn recognises(&self, token: &str) -> bool {
+        let _ = token;
+        false
+    }
 }
 
 /// There is no caller.
@@ -101,11 +116,14 @@ impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("token", &self.token.map(|_| "..."))
+            .field("service_token", &self.service_token.map(|_| "..."))
             .field("project", &self.project)
             .field("user", &self.user)
             .field("roles", &self.roles)
             .field("domain", &self.domain)
             .field("tenant", &self.tenant)
+            .field("method", &self.method)
+            .field("path", &self.path)
             .finish()
     }
 }

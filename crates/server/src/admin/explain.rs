@@ -48,6 +48,7 @@ fn actor(who: &Who) -> Result<Actor, Response> {
         project: ProjectId::new(who.project.as_str()),
         roles: who.roles.iter().map(|role| role.to_lowercase()).collect(),
         scope,
+        identity: None,
     })
 }
 

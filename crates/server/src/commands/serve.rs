@@ -190,6 +190,7 @@ fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
     let limits = &settings.limits;
     let config = ApiConfig {
         host_href: settings.host_href.clone(),
+        www_authenticate_uri: None,
         limits: donjon_api::Limits {
             secret_bytes: limits.secret_bytes,
             tenant_secret_bytes: limits.tenant_secret_bytes,

@@ -30,6 +30,7 @@ fn may_post(policy: &Policy, role: &str) -> bool {
         project: ProjectId::new("p"),
         roles: vec![role.to_owned()],
         scope: Scope::Project,
+        identity: None,
     };
     policy
         .check(&actor, Action::SecretsPost, &Target::Project)

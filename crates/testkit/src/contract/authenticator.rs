@@ -72,7 +72,7 @@ pub fn identity_headers_are_not_believed(case: &dyn AuthenticatorCase) {
         user: Some("root"),
         roles: Some("admin"),
         domain: Some("default"),
-        tenant: None,
+        ..Credential::default()
     };
     check(case, headers, Err(AuthErrorKind::Unauthenticated));
     let beside = Credential {
