@@ -17,6 +17,7 @@ use crate::kit::{run, workspace};
 const DOCUMENTED: &[(&str, &[&str])] = &[
     ("donjon-api", &["donjon-app", "donjon-domain"]),
     ("donjon-app", &["donjon-domain", "donjon-oslo-policy"]),
+    ("donjon-auth-keystone", &["donjon-domain"]),
     ("donjon-auth-local", &["donjon-domain"]),
     (
         "donjon-crypto-software",
@@ -30,6 +31,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
         &[
             "donjon-api",
             "donjon-app",
+            "donjon-auth-keystone",
             "donjon-auth-local",
             "donjon-crypto-software",
             "donjon-domain",

@@ -1,0 +1,37 @@
+//! Who is asking, told by an OpenStack Keystone: an [`Authenticator`] that
+//! validates tokens as keystonemiddleware does.
+//!
+//! May import: `donjon-domain`, hyper's client, rustls, tokio.
+//! Deliberately absent: storage (what Keystone said is kept in memory alone),
+//! policy, and how a request is answered that has no caller.
+//!
+//! Invariants: a token itself is neither kept nor logged, only its hash under
+//! a key that dies with the process; whatever goes wrong on the way to Keystone
+//! is [`Unavailable`](donjon_domain::ports::AuthErrorKind::Unavailable), and lets
+//! nobody in.
+//!
+//! [`Authenticator`]: donjon_domain::ports::Authenticator
+#![doc = include_str!("../README.md")]
+
+mod access_rules;
+mod authenticator;
+mod breaker;
+mod cache;
+mod client;
+mod config;
+mod endpoint;
+mod error;
+mod own_token;
+mod tls;
+mod token;
+
+pub use access_rules::{AccessRule, AccessRules, path_matches};
+pub use authenticator::Keystone;
+pub use config::{KeystoneConfig, Patience, ServiceCredential, TlsFiles};
+pub use endpoint::InvalidUrl;
+pub use error::{KeystoneError, SetupError, ValidationError};
+pub use tls::TlsError;
+pub use token::{Token, TokenScope};
+
+#[cfg(test)]
+mod tests;
