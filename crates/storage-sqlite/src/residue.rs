@@ -92,8 +92,8 @@ const ENTRY_BYTES: u32 = 5;
 const ROOT: u8 = 1;
 const BRANCH: u8 = 5;
 
-/// The byte that SQLite locks; the page that has it is not used.
-const LOCKED_BYTE: u32 = 1 << 30;
+/// The page with the byte that SQLite locks, which is not used.
+const LOCKED_PAGE: u32 = (1 << 30) / 4_096 + 1;
 
 impl Kinds {
     fn read(connection: &Connection) -> Result<Self, Failure> {
@@ -118,6 +118,12 @@ impl Kinds {
     }
 }
 
+/// Looks at many bytes at a time.
+fn is_zero(bytes: &[u8]) -> bool {
+    let is_zero = |chunk: &[u8]| chunk.iter().fold(0, |all, byte| all | byte) == 0;
+    bytes.chunks(64).all(is_zero)
+}
+
 /// Where the header of the file has how many bytes at the end of each page are
 /// not used.
 const RESERVED_AT: usize = 20;
@@ -128,7 +134,7 @@ fn entry_of(number: u32, usable: usize) -> Option<(u32, usize)> {
     let entries = u32::try_from(usable).ok()? / ENTRY_BYTES;
     let group = number.checked_sub(2)? / (entries + 1);
     let mut map = group * (entries + 1) + 2;
-    if map == LOCKED_BYTE / PAGE_BYTES + 1 {
+    if map == LOCKED_PAGE {
         map += 1;
     }
     let nth = number.checked_sub(map + 1)?;
@@ -136,7 +142,15 @@ fn entry_of(number: u32, usable: usize) -> Option<(u32, usize)> {
 }
 
 /// All files of this crate have pages of this size.
-const PAGE_BYTES: u32 = 4_096;
+pub(crate) const PAGE_BYTES: usize = 4_096;
+
+/// Whether there is something to wipe in what would be a page of a table or an
+/// index, and may be another one.
+pub(crate) fn has_residue(page: &[u8], number: u32) -> bool {
+    let unused = unused(page, number, page.len()).unwrap_or_default();
+    let mut parts = unused.into_iter().filter_map(|range| page.get(range));
+    parts.any(|bytes| !is_zero(bytes))
+}
 
 /// Sets the unused parts of a page of a table or an index to zeros, and says
 /// whether they were anything else. A page that makes no sense stays as it is.
@@ -147,7 +161,7 @@ fn wipe(page: &mut [u8], number: u32, usable: usize) -> bool {
     let mut found = false;
     for range in unused {
         if let Some(bytes) = page.get_mut(range)
-            && bytes.iter().any(|byte| *byte != 0)
+            && !is_zero(bytes)
         {
             bytes.fill(0);
             found = true;

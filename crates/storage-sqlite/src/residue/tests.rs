@@ -63,6 +63,6 @@ fn the_pointer_map_is_where_sqlite_has_it() {
     assert_eq!(entry_of(823, 4_096), Some((822, 0)));
     // The page with the locked byte is never used: what would be there is in
     // the page behind it.
-    let locked = LOCKED_BYTE / PAGE_BYTES + 1;
+    let locked = LOCKED_PAGE;
     assert_eq!(entry_of(locked, 4_096).map(|(map, _)| map), Some(261_582));
 }

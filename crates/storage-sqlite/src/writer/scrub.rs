@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use super::Writer;
 use crate::{
     failure::{Broken, Failure, Reach},
-    residue::{page_count, wipe_pages},
+    residue::{PAGE_BYTES, has_residue, page_count, wipe_pages},
 };
 
 /// How far the log was looked at.
@@ -35,8 +35,11 @@ pub(super) struct Scrub {
 
 /// The log is a header and frames; a frame is a header and a page.
 const LOG_HEADER_BYTES: u64 = 32;
-const FRAME_HEADER_BYTES: u64 = 24;
-const PAGE_BYTES: u64 = 4_096;
+const FRAME_HEADER_BYTES: usize = 24;
+const FRAME_BYTES: usize = FRAME_HEADER_BYTES + PAGE_BYTES;
+
+/// Frames that are read in one go.
+const FRAMES_AT_ONCE: usize = 32;
 
 /// Where the salts are, in the header of the log and in that of a frame.
 const LOG_SALTS_AT: usize = 16;
@@ -57,7 +60,8 @@ impl Scrub {
         }
     }
 
-    /// Notes the pages of all frames that are new among the first `frames`.
+    /// Looks at all frames that are new among the first `frames`, and notes the
+    /// pages whose last one has something to wipe.
     ///
     /// Nobody holds locks on this file, unlike on the other two, so it may be
     /// opened and closed.
@@ -72,16 +76,32 @@ impl Scrub {
         if salts != self.salts || frames < self.frames {
             (self.salts, self.frames) = (salts, 0);
         }
+        let mut read = vec![0; FRAME_BYTES * FRAMES_AT_ONCE];
         while self.frames < frames {
-            let mut header = [0; 24];
-            let before = u64::from(self.frames) * (FRAME_HEADER_BYTES + PAGE_BYTES);
-            log.read_exact_at(&mut header, LOG_HEADER_BYTES + before)?;
-            if eight_bytes(&header, FRAME_SALTS_AT)? != salts {
-                return Err(io::Error::other("the log has a frame of another log"));
+            let count = FRAMES_AT_ONCE.min((frames - self.frames) as usize);
+            let read = read.get_mut(..FRAME_BYTES * count).unwrap_or_default();
+            let before = u64::from(self.frames) * FRAME_BYTES as u64;
+            log.read_exact_at(read, LOG_HEADER_BYTES + before)?;
+            for frame in read.chunks_exact(FRAME_BYTES) {
+                self.note_frame(frame)?;
+                self.frames += 1;
             }
-            let [a, b, c, d, ..] = header;
-            self.pages.insert(u32::from_be_bytes([a, b, c, d]));
-            self.frames += 1;
+        }
+        Ok(())
+    }
+
+    fn note_frame(&mut self, frame: &[u8]) -> io::Result<()> {
+        if eight_bytes(frame, FRAME_SALTS_AT)? != self.salts {
+            return Err(io::Error::other("the log has a frame of another log"));
+        }
+        let Some(([a, b, c, d, ..], page)) = frame.split_first_chunk::<FRAME_HEADER_BYTES>() else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        let number = u32::from_be_bytes([*a, *b, *c, *d]);
+        if has_residue(page, number) {
+            self.pages.insert(number);
+        } else {
+            self.pages.remove(&number);
         }
         Ok(())
     }
