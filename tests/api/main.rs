@@ -12,6 +12,7 @@ mod clients_containers;
 mod clients_orders;
 mod clients_payloads;
 mod drain;
+mod keystone;
 mod listeners;
 mod oldest_form;
 mod operators;

@@ -142,11 +142,7 @@ fn modes_do_not_mix() {
         2,
         "noauth lets everybody in",
     );
-    rig.refused(
-        &["serve", "--auth", "keystone"],
-        2,
-        "unknown mode \"keystone\"",
-    );
+    rig.refused(&["serve", "--auth", "ldap"], 2, "unknown mode \"ldap\"");
     assert!(!rig.path("donjon-data").exists());
 }
 

@@ -3,8 +3,9 @@
 
 use std::{fmt, sync::Arc};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
+use donjon_auth_keystone::Keystone;
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
 use donjon_crypto_software::{RootKey, SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
@@ -17,9 +18,10 @@ use donjon_domain::{
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
 
 use crate::{
-    config::{AuthMode, RootKeyFiles, Settings},
+    config::{AuthMode, AuthSettings, RootKeyFiles, Settings},
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
+    modes::Modes,
     system::{OsEntropy, SystemClock},
 };
 
@@ -113,10 +115,24 @@ impl Installation {
         })
     }
 
-    pub(crate) fn authenticator(&self, mode: AuthMode) -> Arc<dyn Authenticator> {
-        match mode {
-            AuthMode::Tokens => self.tokens.clone(),
-            AuthMode::NoAuth => Arc::new(NoAuth),
+    /// Tells who is asking, in these modes; `keystone` is there if it is one of
+    /// them.
+    pub(crate) fn authenticator(
+        &self,
+        modes: &[AuthMode],
+        keystone: Option<&Keystone>,
+    ) -> Arc<dyn Authenticator> {
+        let modes = modes.iter().filter_map(|mode| match mode {
+            AuthMode::Keystone => {
+                keystone.map(|keystone| Arc::new(keystone.clone()) as Arc<dyn Authenticator>)
+            }
+            AuthMode::Tokens => Some(self.tokens.clone()),
+            AuthMode::NoAuth => Some(Arc::new(NoAuth)),
+        });
+        let modes: Vec<_> = modes.collect();
+        match <[_; 1]>::try_from(modes) {
+            Ok([mode]) => mode,
+            Err(modes) => Arc::new(Modes::new(modes)),
         }
     }
 
@@ -164,6 +180,32 @@ impl Installation {
         let issued = issued.await.or_exit(Exit::Storage)?;
         data.write_first_token(issued.token.expose())
     }
+}
+
+/// Gets ready to ask the Keystone that is configured. Blocks on file I/O; takes
+/// no connection yet, so that a server starts while Keystone is away.
+///
+/// # Errors
+/// [`Exit::Config`] where URL or certificates cannot be used.
+pub(crate) fn keystone(auth: &AuthSettings) -> Result<Option<Keystone>, Failure> {
+    let Some(settings) = &auth.keystone else {
+        return Ok(None);
+    };
+    if settings.is_plain() {
+        tracing::warn!(
+            "the service's credential and tokens are readable on the way to {}; use https",
+            settings.auth_url
+        );
+    }
+    let keystone = Keystone::new(
+        settings.config(),
+        Arc::new(SystemClock),
+        Arc::new(OsEntropy),
+    );
+    keystone
+        .map(Some)
+        .context("auth.keystone")
+        .or_exit(Exit::Config)
 }
 
 fn load_root_keys(

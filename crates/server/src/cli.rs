@@ -65,7 +65,7 @@ pub(crate) struct Overrides {
     pub(crate) place: Place,
     #[arg(long, value_name = "ADDR", help = LISTEN_HELP)]
     pub(crate) listen: Vec<String>,
-    /// Who is believed: tokens, or noauth (anybody who can connect) [default: tokens]
+    /// Who is believed: keystone, tokens, or both with a comma between them; or noauth (anybody who can connect) [default: tokens]
     #[arg(long, value_name = "MODE", value_delimiter = ',')]
     pub(crate) auth: Vec<String>,
     /// How log lines look [default: text]

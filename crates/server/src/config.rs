@@ -10,6 +10,7 @@ pub(crate) mod exposure;
 mod file;
 mod flags;
 mod keys;
+mod keystone;
 mod settings;
 mod value;
 
@@ -20,7 +21,7 @@ use anyhow::Result;
 use crate::cli::Overrides;
 
 pub(crate) use self::{
-    settings::{AuthMode, LogFormat, PolicySettings, RootKeyFiles, Settings},
+    settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, RootKeyFiles, Settings},
     value::Source,
 };
 

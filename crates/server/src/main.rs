@@ -18,6 +18,7 @@ mod exit;
 mod frontend;
 mod hardening;
 mod logging;
+mod modes;
 mod notify;
 mod policy;
 mod signals;

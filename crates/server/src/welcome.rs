@@ -10,7 +10,10 @@ use std::{
 
 use donjon_transport::ListenAddr;
 
-use crate::{config::AuthMode, data_dir::DataDir};
+use crate::{
+    config::{AuthMode, AuthSettings},
+    data_dir::DataDir,
+};
 
 /// The message.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Welcome<'a> {
     pub(crate) root_key: PathBuf,
     /// Where to send requests; `None` says what was made and no more.
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) auth: AuthMode,
+    pub(crate) auth: &'a AuthSettings,
 }
 
 /// How curl reaches the server from this machine.
@@ -94,12 +97,13 @@ impl fmt::Display for Welcome<'_> {
 impl Welcome<'_> {
     fn write_example(&self, f: &mut fmt::Formatter<'_>, endpoint: &Endpoint) -> fmt::Result {
         let Endpoint { base, flags } = endpoint;
-        let identity = match self.auth {
-            AuthMode::Tokens => {
-                let token = self.data.first_token();
-                format!("-H \"X-Auth-Token: $(cat {})\"", quoted(&token))
-            }
-            AuthMode::NoAuth => "-H \"X-Project-Id: default\"".to_owned(),
+        let identity = if self.auth.has(AuthMode::Tokens) {
+            let token = self.data.first_token();
+            format!("-H \"X-Auth-Token: $(cat {})\"", quoted(&token))
+        } else if self.auth.has(AuthMode::Keystone) {
+            "-H \"X-Auth-Token: $(openstack token issue -f value -c id)\"".to_owned()
+        } else {
+            "-H \"X-Project-Id: default\"".to_owned()
         };
         let curl = format!("curl -s{flags} {identity}");
         writeln!(f, "\nStore a secret, read it back, list, delete:\n")?;

@@ -41,7 +41,7 @@ pub(crate) fn init(place: &Place) -> Result<Exit, Failure> {
         data: &data,
         root_key: data.root_key(&settings.root_key),
         endpoint: None,
-        auth: settings.auth,
+        auth: &settings.auth,
     }
     .to_string();
     std::io::stderr()

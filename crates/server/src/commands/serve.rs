@@ -5,6 +5,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow};
 use donjon_api::{Api, ApiConfig, ApiParts};
 use donjon_app::{App, Policy};
+use donjon_auth_keystone::Keystone;
 use donjon_transport::{Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls};
 use tokio::{
     task::JoinHandle,
@@ -13,7 +14,7 @@ use tokio::{
 
 use crate::{
     admin::{Admin, socket::AdminSocket},
-    assembly::Installation,
+    assembly::{self, Installation},
     cli,
     config::{AuthMode, Config, LogFormat, Settings},
     data_dir::{DataDir, Stage},
@@ -49,13 +50,14 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
         policy::warn(path, overrides);
         tracing::info!(rules = overrides.rules, "policy: {}", path.display());
     }
+    let keystone = assembly::keystone(&settings.auth)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no threads to serve with")
         .or_exit(Exit::Other)?;
     let any_host = args.danger_noauth_on_any_address;
-    let exit = runtime.block_on(run(settings, tls, policy, any_host));
+    let exit = runtime.block_on(run(settings, tls, policy, keystone, any_host));
     runtime.shutdown_timeout(LEFTOVERS);
     exit
 }
@@ -64,6 +66,7 @@ async fn run(
     settings: &Settings,
     tls: Option<Tls>,
     policy: Policy,
+    keystone: Option<Keystone>,
     danger_any_host: bool,
 ) -> Result<Exit, Failure> {
     let stopper = Stopper::new();
@@ -95,6 +98,7 @@ async fn run(
         installation: &installation,
         app,
         workers,
+        keystone,
         is_new,
         danger_any_host,
     };
@@ -112,6 +116,7 @@ struct Parts<'a> {
     installation: &'a Installation,
     app: Arc<App>,
     workers: Arc<WorkerThreads>,
+    keystone: Option<Keystone>,
     is_new: bool,
     /// Whether pages of strangers may speak to a server without authentication.
     danger_any_host: bool,
@@ -125,12 +130,13 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         installation,
         app,
         workers,
+        keystone,
         is_new,
         danger_any_host,
     } = parts;
     let limits = Limits::default();
-    let api = api(settings, installation, Arc::clone(&app));
-    let is_guarded = settings.auth == AuthMode::NoAuth && !danger_any_host;
+    let api = api(settings, installation, Arc::clone(&app), keystone.as_ref());
+    let is_guarded = settings.auth.has(AuthMode::NoAuth) && !danger_any_host;
     let own_hosts = is_guarded.then(|| OwnHosts::new(&settings.host_href));
     let frontend = Frontend::new(api, limits.request_timeout, own_hosts);
     let server = Server::bind(TransportConfig {
@@ -186,11 +192,20 @@ async fn finish_orders(workers: &WorkerThreads, stopper: &Stopper) {
     }
 }
 
-fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
+fn api(
+    settings: &Settings,
+    installation: &Installation,
+    app: Arc<App>,
+    keystone: Option<&Keystone>,
+) -> Api {
     let limits = &settings.limits;
     let config = ApiConfig {
         host_href: settings.host_href.clone(),
-        www_authenticate_uri: None,
+        www_authenticate_uri: settings
+            .auth
+            .keystone
+            .as_ref()
+            .map(|keystone| keystone.www_authenticate_uri.clone()),
         limits: donjon_api::Limits {
             secret_bytes: limits.secret_bytes,
             tenant_secret_bytes: limits.tenant_secret_bytes,
@@ -203,7 +218,7 @@ fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
     let repository = Arc::clone(&installation.repository);
     let parts = ApiParts {
         app,
-        authenticator: installation.authenticator(settings.auth),
+        authenticator: installation.authenticator(&settings.auth.modes, keystone),
         clock: Arc::clone(&installation.clock),
         entropy: Arc::clone(&installation.entropy),
         health: Arc::new(move || repository.health()),
@@ -216,8 +231,8 @@ fn api(settings: &Settings, installation: &Installation, app: Arc<App>) -> Api {
 /// Refuses to let everybody in from everywhere.
 fn check_addresses(settings: &Settings, danger_noauth: bool) -> Result<(), Failure> {
     let far = settings.listen.iter().find(|addr| is_far(addr));
-    match (settings.auth, far) {
-        (AuthMode::NoAuth, Some(addr)) if !danger_noauth => Err(Failure::new(
+    match (settings.auth.has(AuthMode::NoAuth), far) {
+        (true, Some(addr)) if !danger_noauth => Err(Failure::new(
             Exit::Config,
             anyhow!(
                 "noauth lets in whoever can connect, and {addr} is reached from beyond this machine; \
@@ -257,15 +272,15 @@ fn announce(settings: &Settings, addrs: &[ListenAddr], is_tls: bool) {
         if !is_far(addr) {
             continue;
         }
-        match settings.auth {
-            AuthMode::NoAuth => tracing::warn!(
+        if settings.auth.has(AuthMode::NoAuth) {
+            tracing::warn!(
                 "whoever reaches {addr} reads and deletes everything (--danger-noauth-on-any-address)"
-            ),
-            AuthMode::Tokens if !is_tls => tracing::warn!(
+            );
+        } else if !is_tls {
+            tracing::warn!(
                 "tokens and secrets are readable on the way to {addr}; set tls.cert and tls.key, \
                  or listen on this machine alone behind a proxy with TLS"
-            ),
-            AuthMode::Tokens => {}
+            );
         }
     }
 }
@@ -275,7 +290,7 @@ fn welcome(settings: &Settings, data: &DataDir, addr: Option<&ListenAddr>, is_tl
         data,
         root_key: data.root_key(&settings.root_key),
         endpoint: addr.map(|addr| Endpoint::of(addr, is_tls)),
-        auth: settings.auth,
+        auth: &settings.auth,
     }
     .to_string();
     match settings.log_format {

@@ -1,9 +1,8 @@
 //! Finds values that somebody could misuse who reads the configuration file,
 //! and tells who can.
 //!
-//! No key takes a secret today: root keys are named by file. But people write
-//! passwords into URLs and keys where a path belongs, and a later key may take
-//! one.
+//! Besides the keys that take one, people write passwords into URLs, and keys
+//! where a path belongs.
 
 use std::{fs::File, path::Path};
 
@@ -11,7 +10,14 @@ use anyhow::{Result, ensure};
 use rustix::fs::{Mode, fstat};
 
 /// Names that hold secrets in whatever table they stand.
-const SECRET_NAMES: &[&str] = &["passphrase", "password", "pin", "token", "secret"];
+const SECRET_NAMES: &[&str] = &[
+    "application_credential_secret",
+    "passphrase",
+    "password",
+    "pin",
+    "token",
+    "secret",
+];
 
 /// Keys that name a secret by a scheme, and the only scheme that is none
 /// itself.

@@ -7,6 +7,7 @@ use toml::{
     Spanned,
     de::{DeArray, DeTable, DeValue},
 };
+use zeroize::Zeroizing;
 
 use super::{
     Layer, exposure,
@@ -24,7 +25,8 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     let unreadable = || format!("{}: cannot be read", path.display());
     let mut file = File::open(path).with_context(unreadable)?;
     exposure::refuse_writable_by_all(path, &file)?;
-    let mut text = String::new();
+    // It may hold a password.
+    let mut text = Zeroizing::new(String::new());
     let bytes = (&mut file).take(BYTES_MAX + 1).read_to_string(&mut text);
     let bytes = bytes.with_context(unreadable)?;
     ensure!(
@@ -84,6 +86,7 @@ impl Reader<'_> {
     fn value(&self, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Value> {
         let read = match (key.kind, value.get_ref()) {
             (Kind::Text, DeValue::String(text)) => Some(Value::Text(text.to_string())),
+            (Kind::Secret, DeValue::String(text)) => Some(value::secret(text)),
             (Kind::List, DeValue::Array(items)) => texts(items).map(Value::List),
             (Kind::Count, DeValue::Integer(digits)) => {
                 let count = u64::from_str_radix(digits.as_str(), digits.radix());

@@ -1,19 +1,21 @@
 //! What the values mean, and whether they make sense together.
 
 use std::{
-    num::NonZero, ops::RangeInclusive, path::PathBuf, thread::available_parallelism, time::Duration,
+    num::NonZero, ops::RangeInclusive, path::PathBuf, sync::Arc, thread::available_parallelism,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use donjon_api::CorsConfig;
 use donjon_app::Bounds;
-use donjon_domain::{Quotas, Resource};
+use donjon_domain::{Quotas, Resource, SecretBytes};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
 use http::{HeaderName, Method, Uri};
 
 use super::{
     Layer, exposure,
+    keystone::KeystoneSettings,
     value::{Source, Value},
 };
 use crate::{data_dir, logging, workers::WorkerSettings};
@@ -28,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) host_href: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpRange>,
     pub(crate) tls: Option<TlsFiles>,
-    pub(crate) auth: AuthMode,
+    pub(crate) auth: AuthSettings,
     pub(crate) limits: Limits,
     /// For projects without quotas of their own; none is below -1.
     pub(crate) quotas: Quotas,
@@ -47,8 +49,19 @@ pub(crate) struct Settings {
 }
 
 /// Who is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuthSettings {
+    /// At least one, none twice; `noauth` stands alone.
+    pub(crate) modes: Vec<AuthMode>,
+    /// There with the mode `keystone`.
+    pub(crate) keystone: Option<KeystoneSettings>,
+}
+
+/// A way to tell who is asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthMode {
+    /// Holders of tokens that a Keystone issued.
+    Keystone,
     /// Holders of tokens that this server issued.
     Tokens,
     /// The headers of each request.
@@ -93,6 +106,12 @@ pub(crate) struct PolicySettings {
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+impl AuthSettings {
+    pub(crate) fn has(&self, mode: AuthMode) -> bool {
+        self.modes.contains(&mode)
+    }
 }
 
 impl Limits {
@@ -170,23 +189,27 @@ fn tls(values: &Values<'_>) -> Result<Option<TlsFiles>> {
     }
 }
 
-fn auth(values: &Values<'_>) -> Result<AuthMode> {
+fn auth(values: &Values<'_>) -> Result<AuthSettings> {
     let modes = values.list("auth.modes", auth_mode)?;
-    match modes.as_slice() {
-        [mode] => Ok(*mode),
-        [] => bail!(
-            "{}: name a mode, tokens or noauth",
-            values.place("auth.modes")
-        ),
-        modes if modes.contains(&AuthMode::NoAuth) => bail!(
-            "{}: noauth lets everybody in, so no other mode can stand beside it; name one of them",
-            values.place("auth.modes")
-        ),
-        _ => bail!(
-            "{}: the same mode twice; name it once",
-            values.place("auth.modes")
-        ),
-    }
+    let place = values.place("auth.modes");
+    ensure!(
+        !modes.is_empty(),
+        "{place}: name a mode, keystone, tokens or noauth"
+    );
+    ensure!(
+        modes == [AuthMode::NoAuth] || !modes.contains(&AuthMode::NoAuth),
+        "{place}: noauth lets everybody in, so no other mode can stand beside it; name one of them"
+    );
+    let is_twice = |mode| modes.iter().filter(|other| *other == mode).count() > 1;
+    ensure!(
+        !modes.iter().any(is_twice),
+        "{place}: the same mode twice; name it once"
+    );
+    let keystone = modes.contains(&AuthMode::Keystone);
+    let keystone = keystone
+        .then(|| KeystoneSettings::new(values))
+        .transpose()?;
+    Ok(AuthSettings { modes, keystone })
 }
 
 fn limits(values: &Values<'_>) -> Result<Limits> {
@@ -295,7 +318,7 @@ fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFi
 
 // === texts ===
 
-fn path(text: &str) -> Result<PathBuf> {
+pub(super) fn path(text: &str) -> Result<PathBuf> {
     ensure!(!text.is_empty(), "has to be a path");
     Ok(text.into())
 }
@@ -314,9 +337,10 @@ fn key_file(text: &str) -> Result<PathBuf> {
 
 fn auth_mode(text: &str) -> Result<AuthMode> {
     match text {
+        "keystone" => Ok(AuthMode::Keystone),
         "tokens" => Ok(AuthMode::Tokens),
         "noauth" => Ok(AuthMode::NoAuth),
-        other => bail!("unknown mode {other:?}; there are tokens and noauth"),
+        other => bail!("unknown mode {other:?}; there are keystone, tokens and noauth"),
     }
 }
 
@@ -398,18 +422,18 @@ fn base_url(text: &str) -> Result<String> {
 // === Values ===
 
 /// Values by key; errors say where a value stands.
-struct Values<'a>(&'a Layer);
+pub(super) struct Values<'a>(&'a Layer);
 
 impl Values<'_> {
     /// The key and where its value stands.
-    fn place(&self, key: &str) -> String {
+    pub(super) fn place(&self, key: &str) -> String {
         match self.0.get(key) {
             Some((_, source)) if *source != Source::Default => format!("{source}: {key}"),
             _ => key.to_owned(),
         }
     }
 
-    fn each<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn each<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
         match self.0.get(key) {
             Some((Value::Text(text), _)) => {
                 let read = read(text).with_context(|| self.place(key))?;
@@ -419,7 +443,7 @@ impl Values<'_> {
         }
     }
 
-    fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    pub(super) fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
         match self.0.get(key) {
             Some((Value::List(items), _)) => items
                 .iter()
@@ -429,7 +453,15 @@ impl Values<'_> {
         }
     }
 
-    fn flag(&self, key: &str) -> bool {
+    /// A text that nobody may see; an empty one is none.
+    pub(super) fn secret(&self, key: &str) -> Option<Arc<SecretBytes>> {
+        match self.0.get(key) {
+            Some((Value::Secret(secret), _)) if !secret.is_empty() => Some(Arc::clone(secret)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn flag(&self, key: &str) -> bool {
         matches!(self.0.get(key), Some((Value::Flag(true), _)))
     }
 
@@ -440,7 +472,7 @@ impl Values<'_> {
         }
     }
 
-    fn count(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64> {
+    pub(super) fn count(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64> {
         match self.0.get(key) {
             Some((Value::Count(count), _)) if range.contains(count) => Ok(*count),
             _ => bail!(

@@ -76,7 +76,8 @@ fn defaults_need_nothing() {
     assert!(settings.host_href.is_empty());
     assert!(settings.trusted_proxies.is_empty());
     assert_eq!(settings.tls, None);
-    assert_eq!(settings.auth, AuthMode::Tokens);
+    assert_eq!(settings.auth.modes, [AuthMode::Tokens]);
+    assert_eq!(settings.auth.keystone, None);
     let limits = Limits {
         secret_bytes: 20_000,
         tenant_secret_bytes: 10_000,
@@ -138,7 +139,7 @@ fn every_flag_counts() {
     assert_eq!(settings.data_dir, PathBuf::from("d"));
     assert_eq!(settings.root_key.current, PathBuf::from("k"));
     assert!(!settings.root_key.is_default);
-    assert_eq!(settings.auth, AuthMode::NoAuth);
+    assert_eq!(settings.auth.modes, [AuthMode::NoAuth]);
     assert_eq!(settings.log_format, LogFormat::Json);
 }
 
@@ -152,6 +153,8 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "root_key.current" | "root_key.previous" => "file:/k",
             "policy.file" => "policy.yaml",
             "orders.workers" => "2",
+            // As secrets are shown.
+            path if path.starts_with("auth.keystone.") => key.default.unwrap_or("..."),
             _ => key.default.unwrap(),
         };
         let value = key.kind.parse(text).unwrap();
@@ -171,7 +174,7 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             Some((table, name)) => format!("[{table}]\n{name} = {value}\n"),
             None => format!("{} = {value}\n", key.path),
         };
-        all = all.file(0o644, &line);
+        all = all.file(0o600, &line);
         let (read, source) = all.load().unwrap().values[key.path].clone();
         assert_eq!(read, value, "{line}");
         assert!(matches!(source, Source::File { .. }), "{line}");
@@ -436,8 +439,8 @@ fn values_say_where_they_stand_and_what_to_do() {
     );
     check(&file("[auth]\nmodes = []\n"), "name a mode");
     check(
-        &file("[auth]\nmodes = [\"keystone\"]\n"),
-        "unknown mode \"keystone\"",
+        &file("[auth]\nmodes = [\"ldap\"]\n"),
+        "unknown mode \"ldap\"",
     );
     check(&file("[auth]\nmodes = [\"tokens\", \"tokens\"]\n"), "twice");
     check(
@@ -568,6 +571,148 @@ fn a_file_that_anybody_may_write_is_refused() {
     check(&Rig::new().file(0o666, ""), "anybody may change this file");
 }
 
+// === Keystone ===
+
+const KEYSTONE: &str = r#"
+[auth]
+modes = ["keystone", "tokens"]
+[auth.keystone]
+auth_url = "https://k:5000"
+username = "barbican"
+password = "canary"
+project_name = "service"
+"#;
+
+/// One that is good, with a line replaced or taken out.
+fn keystone(line: &str, by: &str) -> Rig {
+    assert!(KEYSTONE.contains(line), "{line}");
+    Rig::new().file(0o600, &KEYSTONE.replace(line, by))
+}
+
+#[test]
+fn keystone_is_asked_as_configured() {
+    let settings = keystone("", "").settings();
+    assert_eq!(settings.auth.modes, [AuthMode::Keystone, AuthMode::Tokens]);
+    let keystone = settings.auth.keystone.unwrap();
+    assert_eq!(keystone.www_authenticate_uri, "https://k:5000");
+    let config = keystone.config();
+    assert_eq!(config.auth_url, "https://k:5000");
+    assert_eq!(config.token_cache_time, Duration::from_secs(300));
+    assert_eq!(config.service_type.as_deref(), Some("key-manager"));
+    assert_eq!(config.service_token_roles, ["service"]);
+    assert!(!config.service_token_roles_required);
+    let donjon_auth_keystone::ServiceCredential::Password {
+        user_domain_name,
+        password,
+        ..
+    } = config.credential
+    else {
+        panic!("it is a password");
+    };
+    assert_eq!(user_domain_name, "Default");
+    assert_eq!(password.expose(), b"canary");
+}
+
+#[test]
+fn the_password_of_keystone_is_not_shown() {
+    let rig = keystone("", "");
+    let config = rig.load().unwrap();
+    assert!(!format!("{config}{config:?}").contains("canary"));
+    assert!(config.to_string().contains("password = \"...\""));
+    let rig = file(KEYSTONE);
+    check(&rig, "donjon.toml:7: auth.keystone.password holds a secret");
+    let id = "application_credential_id = \"x\"\napplication_credential_secret = \"canary\"";
+    let text = KEYSTONE.replace("username = \"barbican\"\npassword = \"canary\"", id);
+    check(&file(&text), "application_credential_secret holds a secret");
+    assert!(Rig::new().file(0o600, &text).load().is_ok());
+    let rig =
+        keystone("password = \"canary\"", "").env("DONJON_AUTH__KEYSTONE__PASSWORD", "canary2");
+    let config = rig.load().unwrap();
+    assert!(!format!("{config}{config:?}").contains("canary2"));
+}
+
+#[test]
+fn a_password_file_is_its_owners_alone() {
+    let rig = Rig::new();
+    let path = rig.folder.path().join("password");
+    fs::write(&path, "canary\n").unwrap();
+    let line = format!("password_file = \"{}\"", path.display());
+    let rig = rig.file(0o644, &KEYSTONE.replace("password = \"canary\"", &line));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    check(&rig, "others than the owner may read it");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let config = rig.settings().auth.keystone.unwrap().config();
+    let donjon_auth_keystone::ServiceCredential::Password { password, .. } = config.credential
+    else {
+        panic!("it is a password");
+    };
+    assert_eq!(password.expose(), b"canary");
+}
+
+#[test]
+fn half_a_keystone_is_none() {
+    let other = "application_credential_id = \"x\"";
+    for (line, by, expected) in [
+        (
+            "auth_url = \"https://k:5000\"",
+            "",
+            "set auth.keystone.auth_url",
+        ),
+        ("https://k:5000", "k:5000", "has to look like https://"),
+        (
+            "https://k:5000",
+            "https://u:canary@k",
+            "has to look like https://",
+        ),
+        ("username = \"barbican\"", "", "auth.keystone.username or "),
+        (
+            "password = \"canary\"",
+            "",
+            "set auth.keystone.password_file",
+        ),
+        (
+            "password = \"canary\"",
+            "password = \"\"",
+            "set auth.keystone.password_file",
+        ),
+        (
+            "project_name = \"service\"",
+            "",
+            "set auth.keystone.project_name",
+        ),
+        ("project_name = \"service\"", other, "name one of them"),
+        (
+            "username = \"barbican\"",
+            other,
+            "application_credential_secret too",
+        ),
+        (
+            "project_name",
+            "certfile = \"x\"\nproject_name",
+            "keyfile too",
+        ),
+        (
+            "project_name",
+            "keyfile = \"x\"\nproject_name",
+            "certfile too",
+        ),
+        (
+            "project_name",
+            "interface = \"x\"\nproject_name",
+            "unknown interface",
+        ),
+        (
+            "project_name",
+            "token_cache_time = 3601\nproject_name",
+            "has to be 0 to 3600",
+        ),
+    ] {
+        let rig = keystone(line, by);
+        check(&rig, expected);
+        assert!(!rig.error().contains("canary"), "{}", rig.error());
+    }
+}
+
 // === documentation ===
 
 /// A section of docs/config.md.
@@ -605,7 +750,8 @@ fn the_documentation_names_every_key_its_default_and_its_variable() {
         }
         let example = examples(section.text);
         assert_eq!(example.len(), 1, "{}", key.path);
-        let loaded = file(example[0]).load().unwrap();
+        // Some hold a secret.
+        let loaded = Rig::new().file(0o600, example[0]).load().unwrap();
         let (_, source) = &loaded.values[key.path];
         assert!(matches!(source, Source::File { .. }), "{}", key.path);
     }
@@ -624,7 +770,7 @@ fn the_examples_of_the_documentation_are_configurations() {
     let examples = examples(text);
     assert!(examples.len() > keys::KEYS.len());
     for example in examples {
-        let loaded = file(example).load();
+        let loaded = Rig::new().file(0o600, example).load();
         assert!(loaded.is_ok(), "{example}\n{:#}", loaded.unwrap_err());
     }
 }

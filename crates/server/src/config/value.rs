@@ -3,20 +3,25 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use donjon_domain::SecretBytes;
+
 /// What kind of value a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    /// A text that nobody may see.
+    Secret,
     List,
     Count,
     Limit,
     Flag,
 }
 
-/// A value. Shown as TOML.
+/// A value. Shown as TOML, a secret as `"..."`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
+    Secret(Arc<SecretBytes>),
     List(Vec<String>),
     Count(u64),
     Limit(i64),
@@ -41,6 +46,7 @@ impl Kind {
     pub(super) fn parse(self, text: &str) -> Option<Value> {
         match self {
             Self::Text => Some(Value::Text(text.to_owned())),
+            Self::Secret => Some(secret(text)),
             Self::List => Some(Value::List(split(text))),
             Self::Count => text.trim().parse().ok().map(Value::Count),
             Self::Flag => text.trim().parse().ok().map(Value::Flag),
@@ -50,13 +56,17 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Text => "a text",
+            Self::Text | Self::Secret => "a text",
             Self::List => "a list of texts",
             Self::Count => "a number of 0 or more",
             Self::Flag => "true or false",
             Self::Limit => "a number of 0 or more, or -1 for no limit",
         }
     }
+}
+
+pub(super) fn secret(text: &str) -> Value {
+    Value::Secret(Arc::new(SecretBytes::from(text.to_owned())))
 }
 
 /// Negative numbers other than -1 are more likely mistakes than meant.
@@ -76,6 +86,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write_text(f, text),
+            Self::Secret(_) => f.write_str("\"...\""),
             Self::Count(count) => count.fmt(f),
             Self::Limit(limit) => limit.fmt(f),
             Self::Flag(flag) => flag.fmt(f),
