@@ -17,6 +17,9 @@ use crate::kit::workspace;
 /// Where a server listens that is told nothing.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9311";
 
+/// Where the README's second server is told to listen.
+const TRIAL_ADDRESS: &str = "127.0.0.1:9321";
+
 /// Run the README's commands and the curl lines of the first start
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -37,10 +40,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     );
     let binary = build::donjon(Profile::Dev, &[])?;
     let mut shell = Shell::new(&binary)?;
-    let address = address(&mut shell)?;
+    let default_address = free_or_other(DEFAULT_ADDRESS)?;
+    if default_address != DEFAULT_ADDRESS {
+        shell.env("DONJON_HTTP__LISTEN", &default_address);
+    }
+    let trial_address = free_or_other(TRIAL_ADDRESS)?;
     for line in &lines {
         println!("README.md:{}: $ {}", line.number, line.command);
-        let mut command = line.command.replace(DEFAULT_ADDRESS, &address);
+        let command = line.command.replace(DEFAULT_ADDRESS, &default_address);
+        let mut command = command.replace(TRIAL_ADDRESS, &trial_address);
         if args.dev && command.starts_with("cargo ") {
             command = command.replace(" --release", "");
         }
@@ -77,13 +85,12 @@ fn play(shell: &mut Shell, command: &str) -> Result<()> {
     }
 }
 
-/// The default address, or another one if that is taken on this machine.
-fn address(shell: &mut Shell) -> Result<String> {
-    if TcpListener::bind(DEFAULT_ADDRESS).is_ok() {
-        return Ok(DEFAULT_ADDRESS.to_owned());
+/// The address, or another one if it is taken on this machine.
+fn free_or_other(address: &str) -> Result<String> {
+    if TcpListener::bind(address).is_ok() {
+        return Ok(address.to_owned());
     }
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    println!("{DEFAULT_ADDRESS} is taken on this machine, so {address} stands in for it");
-    shell.env("DONJON_HTTP__LISTEN", &address);
-    Ok(address)
+    let other = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    println!("{address} is taken on this machine, so {other} stands in for it");
+    Ok(other)
 }
