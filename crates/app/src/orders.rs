@@ -189,10 +189,11 @@ impl Orders {
             return Err(Denied::without_rule(action).into());
         }
         // A plain page costs a seek, a filter may visit all rows.
+        let turn = Turn::of(&actor.project);
         let reading = if query.meta.is_none() {
-            Reading::Point
+            Reading::Seek(turn)
         } else {
-            Reading::Scan(Turn::of(&actor.project))
+            Reading::Scan(turn)
         };
         let listed: Result<_, RepositoryError> = self
             .core

@@ -320,16 +320,17 @@ fn view(tx: &mut dyn ReadTx, secret: Secret, with_consumers: bool) -> Result<Sec
     })
 }
 
-/// A plain page of a project costs a seek; everything else may visit all rows,
-/// or a thousand consumers of each secret.
+/// A plain page of a project costs a seek, unless many secrets expired just now;
+/// everything else may visit all rows, or a thousand consumers of each secret.
 fn reading(query: &SecretQuery, with_consumers: bool, project: &ProjectId) -> Reading {
     let plain = !with_consumers
         && matches!(query.scope, ListScope::Project(_))
         && query.filter.is_empty()
         && query.sort.is_empty();
+    let turn = Turn::of(project);
     if plain {
-        Reading::Point
+        Reading::Seek(turn)
     } else {
-        Reading::Scan(Turn::of(project))
+        Reading::Scan(turn)
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Point reads run on their caller's thread. A thread has a favourite
 //! connection, so that its page cache is of use, and takes another one where
-//! that is busy. Scans run on threads of their own, and are ended where they
-//! take longer than [`SCAN_TIME_MAX`]: a checkpoint waits for every reader.
+//! that is busy, and has to give it back: what takes more steps than
+//! [`SEEK_LOOKS_MAX`] stands for is no seek but a scan. Scans run on threads of
+//! their own, and are ended where they take longer than [`SCAN_TIME_MAX`]: a
+//! checkpoint waits for every reader.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -33,9 +35,17 @@ use crate::{
 /// A scan that takes longer is given up as overload.
 const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// After so many steps of SQLite's machine a scan looks at the time: some ten
+/// A read by key that takes longer is given up as overload: its thread serves
+/// others too.
+const POINT_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// After so many steps of SQLite's machine a reader looks at the time: some ten
 /// microseconds, or some ten milliseconds where the steps match patterns.
 const STEPS_PER_LOOK: i32 = 2_000;
+
+/// A seek that looks so often is none: 32,000 steps pass some 6,000 blocks of 256
+/// rows, or some 5,000 secrets that expired and were not swept yet.
+const SEEK_LOOKS_MAX: u32 = 16;
 
 /// Memory for pages that all point readers share out. With two of them the index
 /// over the ids of 200,000 secrets fits in each.
@@ -65,8 +75,25 @@ type Slot = Mutex<Option<Reader>>;
 struct Reader {
     connection: Connection,
     names: ProjectNames,
-    /// When a scan has to end.
-    deadline: Arc<Mutex<Option<Instant>>>,
+    /// What is left to the transaction; `None` where there is none.
+    allowance: Arc<Mutex<Option<Allowance>>>,
+}
+
+/// What a transaction may take before it is ended.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    until: Instant,
+    looks: u32,
+    is_used_up: bool,
+}
+
+/// How a transaction ended.
+struct Outcome {
+    done: Result<(), TxError>,
+    /// What took it down.
+    broken: Option<Broken>,
+    /// Whether it was ended because its [`Allowance`] was used up.
+    is_cut: bool,
 }
 
 // === impl Readers ===
@@ -99,7 +126,23 @@ impl Readers {
         job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
     ) -> Result<(), TxError> {
         let mut slot = self.free_point_slot();
-        self.run(&mut slot, None, job)
+        self.run(&mut slot, Allowance::time(POINT_TIME_MAX), job)
+            .done
+    }
+
+    /// Runs `job` on this thread while that takes little; `None` where it does
+    /// not, and nothing came of it.
+    pub(crate) fn seek(
+        &self,
+        job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
+    ) -> Option<Result<(), TxError>> {
+        let mut slot = self.free_point_slot();
+        let allowance = Allowance {
+            looks: SEEK_LOOKS_MAX,
+            ..Allowance::time(POINT_TIME_MAX)
+        };
+        let outcome = self.run(&mut slot, allowance, job);
+        (!outcome.is_cut).then_some(outcome.done)
     }
 
     /// Starts the threads that run scans, and returns what they wait at. They
@@ -140,28 +183,31 @@ impl Readers {
             return;
         };
         while let Some((turn, mut scan)) = turns.next(lane) {
-            let deadline = ticks::now() + SCAN_TIME_MAX;
-            let done = self.run(&mut lock(slot), Some(deadline), &mut scan.job);
+            let allowance = Allowance::time(SCAN_TIME_MAX);
+            let outcome = self.run(&mut lock(slot), allowance, &mut scan.job);
             turns.finish(turn);
             // Whoever asked may have gone.
-            let _ = scan.reply.send(done).is_ok();
+            let _ = scan.reply.send(outcome.done).is_ok();
         }
     }
 
     fn run(
         &self,
         slot: &mut Option<Reader>,
-        deadline: Option<Instant>,
+        allowance: Allowance,
         job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
-    ) -> Result<(), TxError> {
-        let closed = || storage(RepositoryError::new(RepositoryErrorKind::Unavailable));
-        let reader = slot.as_mut().ok_or_else(closed)?;
-        let (done, broken) = reader.transact(deadline, job);
+    ) -> Outcome {
+        let Some(reader) = slot.as_mut() else {
+            let closed = RepositoryError::new(RepositoryErrorKind::Unavailable);
+            return Outcome::failed(storage(closed));
+        };
+        let outcome = reader.transact(allowance, job);
+        let broken = outcome.broken.as_ref();
         if let Some(broken) = broken.filter(|broken| broken.reach == Reach::Damage) {
             tracing::error!(why = broken.why, "a reader found the database damaged");
             self.shared.stop(StopCause::Damage);
         }
-        done
+        outcome
     }
 
     /// This thread's favourite where it is free, else any that is, else the
@@ -195,33 +241,31 @@ thread_local! {
 impl Reader {
     fn open(path: &Path, cache_kib: u32) -> Result<Self, OpenError> {
         let mut connection = settings::connect(path, Role::Reader { cache_kib })?;
-        let deadline = Arc::new(Mutex::new(None));
-        let looked_at = Arc::clone(&deadline);
-        let is_late =
-            move || lock(&looked_at).is_some_and(|deadline: Instant| deadline < ticks::now());
-        connection.progress_handler(STEPS_PER_LOOK, Some(is_late))?;
+        let allowance = Arc::new(Mutex::new(None));
+        let looked_at = Arc::clone(&allowance);
+        let is_used_up = move || lock(&looked_at).as_mut().is_some_and(Allowance::look);
+        connection.progress_handler(STEPS_PER_LOOK, Some(is_used_up))?;
         Ok(Self {
             connection,
             names: ProjectNames::default(),
-            deadline,
+            allowance,
         })
     }
 
-    /// Runs `job` on a snapshot; also tells what took it down.
+    /// Runs `job` on a snapshot.
     fn transact(
         &mut self,
-        deadline: Option<Instant>,
+        allowance: Allowance,
         mut job: impl FnMut(&mut ReadTransaction<'_>) -> Result<(), TxError>,
-    ) -> (Result<(), TxError>, Option<Broken>) {
-        if deadline.is_some() {
-            *lock(&self.deadline) = deadline;
-        }
+    ) -> Outcome {
         if let Err(failure) = execute(&self.connection, "BEGIN") {
-            return (Err(storage(failure.into())), None);
+            return Outcome::failed(storage(failure.into()));
         }
+        *lock(&self.allowance) = Some(allowance);
         let mut tx = ReadTransaction::new(&self.connection, &mut self.names);
         let done = catch_unwind(AssertUnwindSafe(|| job(&mut tx)));
         let broken = tx.take_broken();
+        let left = lock(&self.allowance).take();
         let ended = execute(&self.connection, "COMMIT");
         let done = match (done, ended) {
             (Ok(Ok(())), Err(failure)) => Err(storage(failure.into())),
@@ -232,7 +276,43 @@ impl Reader {
             // A snapshot that does not end would stop every checkpoint.
             let _ = execute(&self.connection, "ROLLBACK").is_ok();
         }
-        (done, broken)
+        Outcome {
+            done,
+            broken,
+            is_cut: left.is_some_and(|allowance| allowance.is_used_up),
+        }
+    }
+}
+
+// === impl Allowance ===
+
+impl Allowance {
+    /// So much time from now on.
+    fn time(time: Duration) -> Self {
+        Self {
+            until: ticks::now() + time,
+            looks: u32::MAX,
+            is_used_up: false,
+        }
+    }
+
+    /// Takes one look; says whether that was one too many.
+    fn look(&mut self) -> bool {
+        self.looks = self.looks.saturating_sub(1);
+        self.is_used_up |= self.looks == 0 || self.until < ticks::now();
+        self.is_used_up
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    fn failed(error: TxError) -> Self {
+        Self {
+            done: Err(error),
+            broken: None,
+            is_cut: false,
+        }
     }
 }
 
@@ -298,12 +378,16 @@ mod tests {
                 limit: 1,
             },
         };
-        let mut list = |deadline| {
+        let mut list = |until| {
+            let allowance = Allowance {
+                until,
+                ..Allowance::time(SCAN_TIME_MAX)
+            };
             let list = |tx: &mut ReadTransaction<'_>| {
                 let page = tx.list_secrets(&query, sample::NOW);
                 page.map(|_| ()).map_err(TxError::Storage)
             };
-            reader.transact(Some(deadline), list).0
+            reader.transact(allowance, list).done
         };
         let late = ticks::now();
         let Err(TxError::Storage(error)) = list(late) else {
@@ -312,5 +396,29 @@ mod tests {
         assert_eq!(error.kind(), RepositoryErrorKind::Overloaded);
         // The connection is as good as before.
         assert!(list(late + SCAN_TIME_MAX).is_ok());
+    }
+
+    #[test]
+    fn a_read_by_key_that_does_not_end_is_overload() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("donjon.db");
+        let clock = Arc::new(donjon_testkit::FixedClock::new(sample::NOW));
+        let options = OpenOptions::new(&path, clock);
+        drop(SqliteRepository::create(options).unwrap());
+        let path = crate::file::resolve(&path).unwrap();
+        let readers = Readers::open(&path, 1, 1, Arc::new(Shared::new())).unwrap();
+        let endless = |tx: &mut ReadTransaction<'_>| {
+            let sql = "WITH RECURSIVE numbers (n) AS \
+                       (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) \
+                       SELECT max(n) FROM numbers";
+            let counted = tx.connection().query_row(sql, [], |_| Ok(()));
+            counted.map_err(|error| storage(Failure::from(error).into()))
+        };
+        let Err(TxError::Storage(error)) = readers.point(endless) else {
+            panic!("the read was not ended");
+        };
+        assert_eq!(error.kind(), RepositoryErrorKind::Overloaded);
+        assert!(readers.seek(endless).is_none());
+        assert!(readers.point(|_| Ok(())).is_ok());
     }
 }

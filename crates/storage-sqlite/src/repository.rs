@@ -246,6 +246,12 @@ impl Repository for SqliteRepository {
     fn read(&self, reading: Reading, mut job: ReadJob) -> BoxFuture<'_, Result<(), TxError>> {
         match reading {
             Reading::Point => Box::pin(async move { self.readers.point(|tx| job(tx)) }),
+            Reading::Seek(turn) => Box::pin(async move {
+                match self.readers.seek(|tx| job(tx)) {
+                    Some(done) => done,
+                    None => self.scan(turn, Box::new(move |tx| job(tx))).await,
+                }
+            }),
             Reading::Scan(turn) => self.scan(turn, Box::new(move |tx| job(tx))),
         }
     }

@@ -28,6 +28,9 @@ pub type WriteJob = Box<dyn FnMut(&mut dyn WriteTx) -> Result<(), TxError> + Sen
 pub enum Reading {
     /// A handful of rows by key: microseconds.
     Point,
+    /// A page of a list that is mostly as cheap as [`Reading::Point`]. Where it
+    /// turns out not to be, the job runs again, as a scan in this turn.
+    Seek(Turn),
     /// A list that may visit many rows: milliseconds, never on a thread that
     /// serves requests. Those who ask for many take turns.
     Scan(Turn),

@@ -20,9 +20,9 @@ impl Listed for Secret {
 
     const QUERIES: Queries = Queries {
         expired: Some(
-            "SELECT place >> 8, count(*) FROM secrets INDEXED BY secrets_expiring \
+            "SELECT place >> 8 FROM secrets INDEXED BY secrets_expiring \
              WHERE project = ?1 AND counted = 1 AND expiration IS NOT NULL \
-             AND expiration <= ?2 GROUP BY 1",
+             AND expiration <= ?2",
         ),
         ..queries!(
             select_secrets,

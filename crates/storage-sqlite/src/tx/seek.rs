@@ -33,7 +33,7 @@ pub(super) trait Listed: Sized {
 /// The statements for one kind.
 #[derive(Debug)]
 pub(super) struct Queries {
-    /// How many rows per block are expired but counted: project, time. `None`
+    /// The block of each row that is expired but counted: project, time. `None`
     /// for what does not expire.
     pub(super) expired: Option<&'static str>,
     /// The blocks in a range, and their counts: first, end.
@@ -109,11 +109,12 @@ pub(super) fn expired<L: Listed, M>(
         return Ok(Expired(BTreeMap::new()));
     };
     let mut statement = tx.connection.prepare_cached(sql)?;
-    let blocks = statement
-        .query_map(params![project, now.as_micros()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut rows = statement.query(params![project, now.as_micros()])?;
+    // SQLite would sort all of them to group them.
+    let mut blocks = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        *blocks.entry(row.get(0)?).or_insert(0) += 1;
+    }
     Ok(Expired(blocks))
 }
 

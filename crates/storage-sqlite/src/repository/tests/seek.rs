@@ -1,6 +1,9 @@
 //! Lists do not visit what lies before the page.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use donjon_domain::ports::SecretReads;
 
@@ -76,8 +79,76 @@ fn what_was_not_swept_yet_costs_a_look_at_an_index() {
     let fixture = many();
     let first = steps(&fixture, Start::Offset(0), at(1));
     let far = steps(&fixture, Start::Offset(13_000), at(1));
-    assert!(first < 40_000, "{first} steps for 1,600 expired secrets");
+    assert!(first < 15_000, "{first} steps for 1,600 expired secrets");
     assert!(far < first + 3_000, "{far} steps, {first} for the first");
+}
+
+/// A page as a seek, and whether each run of its job was on a thread for scans.
+fn seek(fixture: &Fixture, start: Start, now: Timestamp) -> (Page<Secret>, Vec<bool>) {
+    let query = page_of("project", start, 10);
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&runs);
+    let turn = Turn::of(&ProjectId::new("project"));
+    let read = fixture
+        .repository()
+        .read_with(Reading::Seek(turn), move |tx| {
+            let thread = std::thread::current();
+            let scans = thread
+                .name()
+                .is_some_and(|name| name.starts_with("donjon-scan"));
+            noted.lock().unwrap().push(scans);
+            tx.list_secrets(&query, now)
+        });
+    let page = block_on(read).map_err(|error: RepositoryError| error);
+    let runs = runs.lock().unwrap().clone();
+    (page.unwrap(), runs)
+}
+
+#[test]
+fn a_seek_past_much_that_was_not_swept_becomes_a_scan() {
+    let fixture = Fixture::new();
+    fixture.write(|tx| {
+        (0..SECRETS).try_for_each(|number| {
+            let secret = Secret {
+                expiration: (number % 4 > 0).then(|| at(60)),
+                ..sample::secret(number, "project")
+            };
+            tx.insert_secret(&secret, None)
+        })
+    });
+    for start in [
+        Start::Offset(4_000),
+        Start::After(sample::secret_id(15_996)),
+    ] {
+        // Nothing has expired yet, and the page is read on this thread.
+        let (page, runs) = seek(&fixture, start, at(59));
+        assert_eq!((page.total, page.items.len()), (SECRETS, 10));
+        assert_eq!(runs, [false], "{start:?}");
+    }
+    let expected: Vec<_> = (4_000..4_010)
+        .map(|number| sample::secret_id(number * 4))
+        .collect();
+    let check = |page: &Page<Secret>| {
+        assert_eq!((page.offset, page.total), (4_000, SECRETS / 4));
+        let found: Vec<_> = page.items.iter().map(|secret| secret.id).collect();
+        assert_eq!(found, expected);
+    };
+    for start in [
+        Start::Offset(4_000),
+        Start::After(sample::secret_id(15_996)),
+    ] {
+        let (page, runs) = seek(&fixture, start, at(60));
+        check(&page);
+        assert_eq!(runs, [false, true], "{start:?}");
+    }
+    // Once they are swept, it is a seek again.
+    while fixture.sweep(at(60), 1_000) > 0 {}
+    let (page, runs) = seek(&fixture, Start::Offset(4_000), at(61));
+    check(&page);
+    assert_eq!(runs, [false]);
+    // So it is for a page at a time before the sweep, which visits all rows.
+    let (page, runs) = seek(&fixture, Start::Offset(4_000), at(59));
+    assert_eq!((page.total, runs), (SECRETS, vec![false, true]));
 }
 
 #[test]
