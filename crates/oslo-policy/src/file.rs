@@ -3,6 +3,7 @@
 //! JSON is read as YAML 1.2, of which it is a part.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
@@ -33,6 +34,9 @@ pub enum FileProblem {
     /// It has more bytes than [`PolicyFile::BYTES_MAX`].
     #[error("the file has more than {max} bytes", max = PolicyFile::BYTES_MAX)]
     TooLong,
+    /// Its texts have more bytes than [`PolicyFile::BYTES_MAX`], those counted again that aliases repeat.
+    #[error("up to here all texts, with what aliases repeat, have more than {max} bytes", max = PolicyFile::BYTES_MAX)]
+    TooMuchText,
     /// Neither YAML nor JSON.
     #[error("{0}")]
     Syntax(String),
@@ -66,7 +70,7 @@ pub enum FileProblem {
 // === impl PolicyFile ===
 
 impl PolicyFile {
-    /// Longer files are refused.
+    /// Longer files are refused, and such whose aliases would make them longer.
     pub const BYTES_MAX: usize = 1 << 20;
 
     /// Reads a policy file. One without content has no rules.
@@ -80,6 +84,7 @@ impl PolicyFile {
         let mut reader = Reader {
             parser: Parser::new_from_str(text),
             texts: HashMap::new(),
+            text_bytes: 0,
         };
         Ok(Self {
             rules: reader.document()?,
@@ -128,12 +133,14 @@ impl From<ScanError> for FileError {
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     /// Texts with an anchor, by its number.
-    texts: HashMap<usize, String>,
+    texts: HashMap<usize, Rc<str>>,
+    /// Of all texts so far, those of aliases too.
+    text_bytes: usize,
 }
 
 /// A piece of the file, reduced to what matters here.
 enum Piece {
-    Text(String),
+    Text(Rc<str>),
     /// A number, a truth value and the like.
     Other(&'static str),
     Null,
@@ -182,7 +189,7 @@ impl Reader<'_> {
         let mut names = HashSet::new();
         loop {
             let (name, line) = match self.next()? {
-                (Piece::Text(name), line) => (name, line),
+                (Piece::Text(name), line) => (name.as_ref().to_owned(), line),
                 (Piece::End, _) => return Ok(()),
                 (piece, line) => return Err(FileError::new(line, FileProblem::Name(piece.name()))),
             };
@@ -203,7 +210,7 @@ impl Reader<'_> {
         }
     }
 
-    fn lists(&mut self, rule: &str) -> Result<Vec<Vec<String>>, FileError> {
+    fn lists(&mut self, rule: &str) -> Result<Vec<Vec<Rc<str>>>, FileError> {
         let mut lists = Vec::new();
         loop {
             lists.push(match self.next()? {
@@ -219,7 +226,7 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, rule: &str) -> Result<Vec<String>, FileError> {
+    fn list(&mut self, rule: &str) -> Result<Vec<Rc<str>>, FileError> {
         let mut texts = Vec::new();
         loop {
             match self.next()? {
@@ -242,12 +249,12 @@ impl Reader<'_> {
                 Event::Scalar(text, style, anchor, tag) => {
                     let piece = scalar(&text, style, tag.as_deref());
                     if let (Piece::Text(text), 1..) = (&piece, anchor) {
-                        self.texts.insert(anchor, text.clone());
+                        self.texts.insert(anchor, Rc::clone(text));
                     }
                     piece
                 }
                 Event::Alias(anchor) => match self.texts.get(&anchor) {
-                    Some(text) => Piece::Text(text.clone()),
+                    Some(text) => Piece::Text(Rc::clone(text)),
                     None => Piece::Other("an alias of something else than a text"),
                 },
                 Event::SequenceStart(_, None) => Piece::Lists,
@@ -259,7 +266,14 @@ impl Reader<'_> {
                     Piece::End
                 }
             };
-            return Ok((piece, line(&span)));
+            let line = line(&span);
+            if let Piece::Text(text) = &piece {
+                self.text_bytes = self.text_bytes.saturating_add(text.len());
+                if self.text_bytes > PolicyFile::BYTES_MAX {
+                    return Err(FileError::new(line, FileProblem::TooMuchText));
+                }
+            }
+            return Ok((piece, line));
         }
     }
 }
@@ -286,7 +300,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Piece {
         return Piece::Other("a value with a tag");
     }
     if is_text || style != ScalarStyle::Plain {
-        return Piece::Text(text.to_owned());
+        return Piece::Text(text.into());
     }
     if text.is_empty() || text == "~" || text.eq_ignore_ascii_case("null") {
         return Piece::Null;
@@ -300,7 +314,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Piece {
     if is_number(text) {
         return Piece::Other("a number");
     }
-    Piece::Text(text.to_owned())
+    Piece::Text(text.into())
 }
 
 fn is_number(text: &str) -> bool {

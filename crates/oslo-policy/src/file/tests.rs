@@ -54,6 +54,30 @@ alias: *a
 }
 
 #[test]
+fn what_aliases_repeat_counts_as_text() {
+    let roles: Vec<String> = (0..9_000).map(|n| format!("role:r{n}")).collect();
+    let text = roles.join(" or ");
+    let fits = PolicyFile::BYTES_MAX / text.len() - 1;
+    let with_aliases = |count: usize| {
+        let aliases = vec!["*a"; count].join(",");
+        format!("x0: &a \"{text}\"\ny: [{aliases}]\n")
+    };
+    assert!(PolicyFile::parse(&with_aliases(0)).is_ok());
+    let expected = format!(
+        "line 2: up to here all texts, with what aliases repeat, have more than {} bytes",
+        PolicyFile::BYTES_MAX
+    );
+    assert_eq!(error(&with_aliases(fits + 1)), expected);
+    // As many as would take gigabytes are refused no later.
+    assert_eq!(error(&with_aliases(20_000)), expected);
+    // Each alias of a rule counts, wherever it stands.
+    let rules: String = (1..=fits + 1).map(|n| format!("x{n}: *a\n")).collect();
+    let line = fits + 2;
+    let found = error(&format!("x0: &a \"{text}\"\n{rules}"));
+    assert!(found.starts_with(&format!("line {line}: up to")), "{found}");
+}
+
+#[test]
 fn json_gives_rules() {
     let text = "{\n\t\"secret:get\": \"role:reader\",\r\n\t\"a\\/b\\u0041\": [[\"role:a\"]],\n  \"c\":\"\"\n}\n";
     assert_eq!(
