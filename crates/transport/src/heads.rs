@@ -23,7 +23,7 @@ pub(crate) struct HeadScan {
     has_line: bool,
     has_bare_lf: bool,
     /// Line ends behind the head, in their order.
-    later: VecDeque<LineEnd>,
+    later: LineEnds,
     /// Line ends before this position are not remembered, for there were too many.
     forgotten_until: u64,
 }
@@ -44,6 +44,17 @@ struct LineEnd {
     has_cr: bool,
 }
 
+/// Line ends in their order, each as its distance from the one before and whether it has a CR: the lowest seven
+/// bits first, in no more bytes than came in between them.
+#[derive(Debug, Default)]
+struct LineEnds {
+    packed: VecDeque<u8>,
+    /// Position of the last.
+    last: u64,
+    /// Position of the last that was taken out.
+    forgotten: u64,
+}
+
 impl HeadScan {
     pub(crate) fn new() -> Self {
         Self {
@@ -53,7 +64,7 @@ impl HeadScan {
             line_start: 0,
             has_line: false,
             has_bare_lf: false,
-            later: VecDeque::new(),
+            later: LineEnds::default(),
             forgotten_until: 0,
         }
     }
@@ -90,7 +101,7 @@ impl HeadScan {
         else {
             let is_clean = matches!(self.phase, Phase::Beyond(_)) && !self.has_bare_lf;
             self.phase = Phase::Closed;
-            self.later = VecDeque::new();
+            self.later = LineEnds::default();
             return !is_clean;
         };
         self.phase = Phase::Head;
@@ -108,11 +119,11 @@ impl HeadScan {
         match self.phase {
             Phase::Head => self.line_end_of_head(line_end),
             Phase::Beyond(_) => {
-                if self.later.len() == LATER_MAX {
-                    self.later.pop_front();
-                    self.forgotten_until = self.later.front().map_or(line_end.at, |end| end.at);
+                self.later.push(line_end);
+                while self.later.packed.len() > LATER_BYTES_MAX {
+                    let forgotten = self.later.next();
+                    self.forgotten_until = forgotten.map_or(line_end.at, |end| end.at) + 1;
                 }
-                self.later.push_back(line_end);
             }
             Phase::Closed => {}
         }
@@ -134,8 +145,55 @@ impl HeadScan {
     }
 }
 
-/// More line ends than heads of the usual kind have that fit into one read.
-const LATER_MAX: usize = 4_096;
+// === impl LineEnds ===
+
+impl LineEnds {
+    /// Remembers one behind those that are there.
+    fn push(&mut self, LineEnd { at, has_cr }: LineEnd) {
+        let gap = at.saturating_sub(self.last);
+        self.last = at;
+        let mut rest = (gap << 1) | u64::from(has_cr);
+        loop {
+            let [low, ..] = rest.to_le_bytes();
+            rest >>= 7;
+            if rest == 0 {
+                self.packed.push_back(low);
+                return;
+            }
+            self.packed.push_back(low | MORE);
+        }
+    }
+}
+
+/// Forgets each that it returns.
+impl Iterator for LineEnds {
+    type Item = LineEnd;
+
+    fn next(&mut self) -> Option<LineEnd> {
+        let mut packed = 0;
+        let mut shift = 0;
+        loop {
+            let byte = self.packed.pop_front()?;
+            packed |= (u64::from(byte) & SEVEN_BITS) << shift;
+            shift += 7;
+            if byte & MORE == 0 {
+                break;
+            }
+        }
+        self.forgotten += packed >> 1;
+        Some(LineEnd {
+            at: self.forgotten,
+            has_cr: packed & 1 == 1,
+        })
+    }
+}
+
+const SEVEN_BITS: u64 = 0x7F;
+/// Another byte of the same number follows.
+const MORE: u8 = 0x80;
+/// So many bytes come in behind a head before hyper takes it, even if each is a line feed: it reads no further than
+/// its buffer reaches.
+const LATER_BYTES_MAX: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -234,15 +292,56 @@ mod tests {
     }
 
     #[test]
+    fn a_body_full_of_line_feeds_hides_no_head() {
+        let flood = "\n".repeat(60_000);
+        let post = CLEAN.replace("GET", "POST");
+        check(
+            &[CLEAN, &post, &flood, CLEAN, &post, "a\n\n", BARE].concat(),
+            &[0, 60_000, 0, 3, 0],
+            &[false, false, false, false, true],
+        );
+        check(
+            &[CLEAN, BARE, &flood, CLEAN].concat(),
+            &[0, 0],
+            &[false, true],
+        );
+    }
+
+    #[test]
+    fn line_ends_are_remembered_as_they_were() {
+        let ends = [
+            0,
+            1,
+            2,
+            64,
+            65,
+            200,
+            8_391,
+            70_000,
+            5_000_000_000,
+            5_000_000_001,
+        ];
+        let mut line_ends = LineEnds::default();
+        for (index, at) in ends.into_iter().enumerate() {
+            let has_cr = index % 3 == 0;
+            line_ends.push(LineEnd { at, has_cr });
+        }
+        let found: Vec<_> = line_ends.map(|end| (end.at, end.has_cr)).collect();
+        let expected = ends.iter().enumerate();
+        let expected: Vec<_> = expected.map(|(index, at)| (*at, index % 3 == 0)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded_and_errs_on_the_safe_side() {
-        let flood = "\n".repeat(LATER_MAX * 3);
+        let flood = "\n".repeat(LATER_BYTES_MAX * 3);
         let mut scan = HeadScan::new();
         scan.read([CLEAN, &flood, CLEAN].concat().as_bytes());
-        assert!(scan.later.len() <= LATER_MAX);
+        assert!(scan.later.packed.len() <= LATER_BYTES_MAX);
         assert!(!scan.request_began(Some(flood.len() as u64)));
         assert!(!scan.request_began(Some(0)), "all of it was body");
         let mut scan = HeadScan::new();
-        scan.read([CLEAN, &CLEAN.repeat(LATER_MAX)].concat().as_bytes());
+        scan.read([CLEAN, &CLEAN.repeat(LATER_BYTES_MAX)].concat().as_bytes());
         assert!(!scan.request_began(Some(0)));
         assert!(scan.request_began(Some(0)), "nobody knows");
     }
