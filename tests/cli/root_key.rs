@@ -102,3 +102,92 @@ fn a_previous_root_key_is_never_kept_in_silence() {
     let log = server.log.join("\n");
     assert!(!log.contains("root_key.previous"), "{log}");
 }
+
+/// A new installation under each kind of root key, opened again, and not
+/// opened by another one.
+#[test]
+fn every_source_opens_what_it_made() {
+    const OTHER: &str = "b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgbyE=";
+    let cheap = "donjon-passphrase-key 1 argon2id m=19456 t=2 p=1 salt=AAECAwQFBgcICQoLDA0ODw==\n";
+    for source in ["credential:root", "passphrase:./kdf", "env:ROOT_KEY"] {
+        let rig = Rig::new();
+        let made = rig.run(&["root-key", "new"]);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        rig.write("root", &made.stdout, 0o400);
+        rig.write("kdf", cheap, 0o600);
+        let from = if source.starts_with("passphrase") {
+            "passphrase_from = \"file:phrase\"\n"
+        } else {
+            ""
+        };
+        let config = format!("[root_key]\ncurrent = \"{source}\"\n{from}");
+        rig.write("donjon.toml", &config, 0o644);
+        let run = |phrase: &str, key: &str, verb: &[&str]| {
+            rig.write("phrase", phrase, 0o600);
+            chmod(&rig.path("root"), 0o600);
+            rig.write("root", key, 0o400);
+            let output = rig
+                .command(verb)
+                .args(["--config", "donjon.toml"])
+                .env("CREDENTIALS_DIRECTORY", rig.path(""))
+                .env("ROOT_KEY", key.trim())
+                .output()
+                .unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            (output.status.code(), stderr)
+        };
+        let (right, key) = ("correct horse\n", made.stdout.as_str());
+        assert_eq!(run(right, key, &["init"]).0, Some(0), "{source}");
+        assert!(!rig.data("root.key").exists());
+        for verb in [&["token", "list"][..], &["root-key", "check"]] {
+            let (code, stderr) = run(right, key, verb);
+            assert_eq!(code, Some(0), "{source}: {stderr}");
+        }
+        let (code, stderr) = run("wrong horse\n", OTHER, &["root-key", "check"]);
+        assert_eq!(code, Some(3), "{source}: {stderr}");
+        assert!(stderr.contains("wrong root key"), "{stderr}");
+        for secret in ["wrong horse", OTHER] {
+            assert!(!stderr.contains(secret), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_source_that_is_not_there_says_so() {
+    let rig = Rig::new();
+    for (source, text) in [
+        ("credential:root", "LoadCredentialEncrypted=root:FILE"),
+        ("passphrase:./kdf", "donjon root-key new --passphrase ./kdf"),
+        ("env:ROOT_KEY_OF_NOBODY", "donjon root-key new"),
+    ] {
+        let ended = rig.refused(&["init", "--root-key", source], 3, "no root key there");
+        assert!(ended.stderr.contains(text), "{}", ended.stderr);
+        assert!(!rig.data("donjon.db").exists());
+    }
+    // Without a terminal nobody can be asked.
+    let made = rig.run(&["root-key", "new", "--passphrase", "kdf"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let ended = rig.run(&["init", "--root-key", "passphrase:./kdf"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+}
+
+#[test]
+fn a_new_root_key_replaces_nothing() {
+    let rig = Rig::new();
+    let made = rig.run(&["root-key", "new", "own.key"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let before = fs::read(rig.path("own.key")).unwrap();
+    assert!(
+        !made
+            .stderr
+            .contains(String::from_utf8_lossy(&before).trim())
+    );
+    rig.refused(
+        &["root-key", "new", "own.key"],
+        1,
+        "own.key: cannot be written",
+    );
+    assert_eq!(fs::read(rig.path("own.key")).unwrap(), before);
+    let ended = rig.run(&["init", "--root-key", "own.key"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}

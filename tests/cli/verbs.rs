@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use super::support::{Rig, Server, chmod};
 
-const VERBS: [&[&str]; 13] = [
+const VERBS: [&[&str]; 16] = [
     &[],
     &["serve"],
     &["init"],
@@ -16,6 +16,9 @@ const VERBS: [&[&str]; 13] = [
     &["policy", "explain"],
     &["policy", "check"],
     &["policy", "show"],
+    &["root-key"],
+    &["root-key", "new"],
+    &["root-key", "check"],
     &["config"],
     &["config", "check"],
 ];
@@ -152,7 +155,8 @@ fn the_examples_of_the_help_work_as_they_stand() {
             } else {
                 String::new()
             };
-            if line.contains("donjon token") || line.contains("policy explain") {
+            let needs_data = ["donjon token", "policy explain", "root-key check"];
+            if needs_data.iter().any(|verb| line.contains(verb)) {
                 type_in(&rig, &format!("donjon init {place}"));
             }
             if line.contains(ID) {

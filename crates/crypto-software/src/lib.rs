@@ -1,4 +1,4 @@
-//! The crypto plugin in software: a root key from a file wraps the keys of
+//! The crypto plugin in software: a root key wraps the keys of
 //! projects, and those seal payloads in envelopes. Beside it, the generator of
 //! the keys that orders ask for.
 //!
@@ -18,4 +18,7 @@ mod root_key;
 
 pub use generator::SoftwareGenerator;
 pub use plugin::SoftwareCrypto;
-pub use root_key::{InvalidRootKey, RootKey, RootKeyFileError};
+pub use root_key::{
+    DerivationError, InvalidPassphraseKey, InvalidRootKey, PassphraseKey, RootKey,
+    RootKeyFileError, read_credential, read_private,
+};

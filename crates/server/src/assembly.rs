@@ -18,10 +18,11 @@ use donjon_domain::{
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
 
 use crate::{
-    config::{AuthMode, AuthSettings, RootKeyFiles, Settings},
+    config::{AuthMode, AuthSettings, Settings},
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
     modes::Modes,
+    root_key::{RootKeySource, RootKeys},
     system::{OsEntropy, SystemClock},
 };
 
@@ -209,11 +210,11 @@ pub(crate) fn keystone(auth: &AuthSettings) -> Result<Option<Keystone>, Failure>
 }
 
 fn load_root_keys(
-    files: &RootKeyFiles,
+    keys: &RootKeys,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<(SoftwareCrypto, Option<RootKeyId>), Failure> {
-    let current = RootKey::from_file(&files.current).or_exit(Exit::RootKey)?;
-    let previous = files.previous.as_deref().map(RootKey::from_file);
+    let current = keys.current.load().or_exit(Exit::RootKey)?;
+    let previous = keys.previous.as_ref().map(RootKeySource::load);
     let previous = previous.transpose().or_exit(Exit::RootKey)?;
     let previous_id = previous.as_ref().map(RootKey::id);
     let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy));

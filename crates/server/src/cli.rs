@@ -39,6 +39,9 @@ pub(crate) enum Verb {
     /// The rules are Barbican's defaults, of which a policy file may replace single ones.
     #[command(subcommand, after_help = POLICY_EXAMPLES)]
     Policy(Policy),
+    /// Make root keys, and check the configured ones
+    #[command(subcommand, after_help = ROOT_KEY_EXAMPLES)]
+    RootKey(RootKey),
     /// Look at the configuration
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -53,8 +56,8 @@ pub(crate) struct Place {
     /// Data folder [default: ./donjon-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// File with the root key [default: root.key in the data folder]
-    #[arg(long, value_name = "FILE")]
+    /// Root key: a file, or credential:NAME, passphrase:FILE, env:NAME [default: root.key in the data folder]
+    #[arg(long, value_name = "KEY")]
     pub(crate) root_key: Option<PathBuf>,
 }
 
@@ -207,6 +210,31 @@ fn parse_who(text: &str) -> Result<Who, String> {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum RootKey {
+    /// Make a root key, and write it to a file that only you can read, or to stdout
+    ///
+    /// With --passphrase the file gets salt and cost instead, and the key follows from a passphrase.
+    /// Nothing is changed in the data: `root_key.current` names the key.
+    #[command(after_help = ROOT_KEY_NEW_EXAMPLES)]
+    New(RootKeyNew),
+    /// Read the configured root keys, print their ids, and try them on the data
+    ///
+    /// While a server runs, its data is left alone, and only the keys are read.
+    #[command(after_help = ROOT_KEY_CHECK_EXAMPLES)]
+    Check(Place),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RootKeyNew {
+    /// File to make; nothing that is there is replaced [default: stdout]
+    #[arg(value_name = "FILE", required_if_eq("passphrase", "true"))]
+    pub(crate) file: Option<PathBuf>,
+    /// Make the key file of a passphrase, which it does not ask for
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Check the configuration and print what is in force, and where each value comes from
     #[command(after_help = CONFIG_EXAMPLES)]
@@ -283,6 +311,22 @@ Examples:
   donjon policy show
   donjon policy show --file policy.yaml
   DONJON_POLICY__DEFAULTS=legacy donjon policy show > legacy.yaml";
+
+const ROOT_KEY_EXAMPLES: &str = "\
+Examples:
+  donjon root-key new /etc/donjon/root.key.2027
+  donjon root-key check";
+
+const ROOT_KEY_NEW_EXAMPLES: &str = "\
+Examples:
+  donjon root-key new /etc/donjon/root.key.2027
+  donjon root-key new --passphrase /etc/donjon/root.passphrase-key
+  donjon root-key new > root.key.base64";
+
+const ROOT_KEY_CHECK_EXAMPLES: &str = "\
+Examples:
+  donjon root-key check
+  donjon root-key check --data-dir /var/lib/donjon";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:

@@ -4,7 +4,10 @@ mod ask;
 mod check;
 mod init;
 mod policy;
+mod root_key;
 mod serve;
 mod token;
 
-pub(crate) use self::{check::check, init::init, policy::policy, serve::serve, token::token};
+pub(crate) use self::{
+    check::check, init::init, policy::policy, root_key::root_key, serve::serve, token::token,
+};

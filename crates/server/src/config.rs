@@ -21,7 +21,7 @@ use anyhow::Result;
 use crate::cli::Overrides;
 
 pub(crate) use self::{
-    settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, RootKeyFiles, Settings},
+    settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings},
     value::Source,
 };
 

@@ -22,10 +22,11 @@ use donjon_crypto_software::RootKey;
 use donjon_domain::ports::Entropy;
 use zeroize::Zeroizing;
 
+pub(crate) use self::files::write_private;
 use self::lock::{Lock, Locked};
 use crate::{
-    config::RootKeyFiles,
     exit::{Exit, Failure, OrExit},
+    root_key::{RootKeySource, RootKeys},
 };
 
 /// A data folder that no other process works in, for as long as this lives.
@@ -62,7 +63,7 @@ impl DataDir {
     /// [`Exit::DataFolder`] where it is not ours alone, in use, or neither empty
     /// nor a data folder; [`Exit::RootKey`] where a root key is missing that
     /// nobody may replace.
-    pub(crate) fn open_or_create(path: &Path, root_key: &RootKeyFiles) -> Result<Self, Failure> {
+    pub(crate) fn open_or_create(path: &Path, root_key: &RootKeys) -> Result<Self, Failure> {
         if !path.exists() {
             files::create_folder(path).or_exit(Exit::DataFolder)?;
         }
@@ -76,7 +77,7 @@ impl DataDir {
     /// As [`Self::open_or_create`].
     pub(crate) async fn open_or_create_in_time(
         path: &Path,
-        root_key: &RootKeyFiles,
+        root_key: &RootKeys,
     ) -> Result<Self, Failure> {
         for _ in 0..ATTEMPTS {
             match Self::open_or_create(path, root_key) {
@@ -92,7 +93,7 @@ impl DataDir {
     /// # Errors
     /// As [`Self::open_or_create`]; and [`Exit::DataFolder`] where there is no
     /// data yet.
-    pub(crate) fn open_whole(path: &Path, root_key: &RootKeyFiles) -> Result<Self, Failure> {
+    pub(crate) fn open_whole(path: &Path, root_key: &RootKeys) -> Result<Self, Failure> {
         let no_data = || {
             let hint = "no data here yet; run `donjon init` or `donjon serve` first";
             Failure::new(Exit::DataFolder, anyhow!("{}: {hint}", path.display()))
@@ -116,7 +117,7 @@ impl DataDir {
         }
     }
 
-    fn open(path: &Path, root_key: &RootKeyFiles) -> Result<Self, Failure> {
+    fn open(path: &Path, root_key: &RootKeys) -> Result<Self, Failure> {
         check::folder(path).or_exit(Exit::DataFolder)?;
         let path = fs::canonicalize(path)
             .with_context(|| format!("{}: cannot be opened", path.display()))
@@ -158,12 +159,16 @@ impl DataDir {
         self.path.join(FIRST_TOKEN)
     }
 
-    /// Where the root key lies, for people: absolute, if it can be found.
-    pub(crate) fn root_key(&self, files: &RootKeyFiles) -> PathBuf {
-        if files.is_default {
-            return self.path.join(ROOT_KEY);
+    /// Where the root key lies, absolute, if it can be found; `None` where
+    /// that is no file.
+    pub(crate) fn root_key(&self, keys: &RootKeys) -> Option<PathBuf> {
+        match &keys.current {
+            _ if keys.is_default => Some(self.path.join(ROOT_KEY)),
+            RootKeySource::File(path) | RootKeySource::Passphrase(path, _) => {
+                Some(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+            }
+            RootKeySource::Credential(_) | RootKeySource::Env(_) => None,
         }
-        fs::canonicalize(&files.current).unwrap_or_else(|_| files.current.clone())
     }
 
     pub(crate) fn admin_socket(&self) -> PathBuf {
@@ -175,22 +180,17 @@ impl DataDir {
     ///
     /// # Errors
     /// [`Exit::DataFolder`] where files cannot be written.
-    pub(crate) fn begin(
-        &self,
-        root_key: &RootKeyFiles,
-        entropy: &dyn Entropy,
-    ) -> Result<(), Failure> {
+    pub(crate) fn begin(&self, root_key: &RootKeys, entropy: &dyn Entropy) -> Result<(), Failure> {
         if self.stage == Stage::Whole {
             return Ok(());
         }
         let mark = self.path.join(UNFINISHED);
         if !mark.exists() {
-            files::write_private(&mark, UNFINISHED_TEXT).or_exit(Exit::DataFolder)?;
+            write_private(&mark, UNFINISHED_TEXT).or_exit(Exit::DataFolder)?;
         }
-        if root_key.is_default && !root_key.current.exists() {
+        if root_key.is_default && !root_key.current.is_there() {
             let text = RootKey::generate(entropy).to_file_contents();
-            files::write_private(&self.path.join(ROOT_KEY), text.as_bytes())
-                .or_exit(Exit::DataFolder)?;
+            write_private(&self.path.join(ROOT_KEY), text.as_bytes()).or_exit(Exit::DataFolder)?;
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl DataDir {
         let mut line = Zeroizing::new(Vec::with_capacity(token.len() + 1));
         line.extend_from_slice(token);
         line.push(b'\n');
-        files::write_private(&path, &line).or_exit(Exit::DataFolder)
+        write_private(&path, &line).or_exit(Exit::DataFolder)
     }
 
     /// Takes the mark away: from now on the folder is used.
@@ -236,11 +236,11 @@ fn refuse_foreign(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn stage(path: &Path, root_key: &RootKeyFiles) -> Result<Stage, Failure> {
+fn stage(path: &Path, root_key: &RootKeys) -> Result<Stage, Failure> {
     let names = names(path).or_exit(Exit::DataFolder)?;
     let has = |name: &str| names.contains(name);
-    let has_root_key = root_key.current.exists();
-    let (shown, key) = (path.display(), root_key.current.display());
+    let has_root_key = root_key.current.is_there();
+    let (shown, key) = (path.display(), &root_key.current);
     if has(UNFINISHED) {
         return Ok(Stage::Unfinished);
     }
@@ -274,10 +274,7 @@ fn stage(path: &Path, root_key: &RootKeyFiles) -> Result<Stage, Failure> {
     } else {
         Err(Failure::new(
             Exit::RootKey,
-            anyhow!(
-                "{key}: no root key there; a key in a place of its own is made by hand: \
-                 (umask 077; head -c 32 /dev/urandom | base64 > {key})"
-            ),
+            anyhow!("{key}: no root key there; {}", key.recipe()),
         ))
     }
 }

@@ -21,8 +21,10 @@ mod logging;
 mod modes;
 mod notify;
 mod policy;
+mod root_key;
 mod signals;
 mod system;
+mod terminal;
 mod welcome;
 mod workers;
 
@@ -57,6 +59,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Init(place)) => commands::init(&place),
         Some(Verb::Token(verb)) => commands::token(&verb),
         Some(Verb::Policy(verb)) => commands::policy(&verb),
+        Some(Verb::RootKey(verb)) => commands::root_key(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
     }
 }

@@ -19,7 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Welcome<'a> {
     pub(crate) data: &'a DataDir,
-    pub(crate) root_key: PathBuf,
+    /// `None` where it is not in a file.
+    pub(crate) root_key: Option<PathBuf>,
     /// Where to send requests; `None` says what was made and no more.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) auth: &'a AuthSettings,
@@ -74,7 +75,8 @@ impl fmt::Display for Welcome<'_> {
             self.data.path().display()
         )?;
         writeln!(f, "  donjon.db     the database")?;
-        if self.root_key.parent() == Some(self.data.path()) {
+        let file = self.root_key.as_deref();
+        if file.and_then(Path::parent) == Some(self.data.path()) {
             writeln!(f, "  root.key      the root key, which opens it")?;
         }
         writeln!(
@@ -85,7 +87,7 @@ impl fmt::Display for Welcome<'_> {
             f,
             "Back up {} apart from the data; whoever holds both reads everything,\n\
              and without the root key nobody reads anything.",
-            self.root_key.display()
+            file.map_or_else(|| "the root key".into(), Path::to_string_lossy)
         )?;
         match &self.endpoint {
             Some(endpoint) => self.write_example(f, endpoint),

@@ -1,8 +1,12 @@
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::PathBuf,
+};
 
 use donjon_testkit::SeededEntropy;
 
-use super::*;
+use super::{file::check_folder, *};
 
 /// A folder of mode 0700 with one key file in it.
 fn key_file(contents: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -163,4 +167,19 @@ fn missing_and_wrong_files_are_named() {
         RootKey::from_file(&long),
         Err(RootKeyFileError::Contents { .. })
     ));
+}
+
+#[test]
+fn a_credential_may_be_read_by_its_group() {
+    let (_folder, path) = key_file(root_key().to_file_contents().as_bytes());
+    for mode in [0o400, 0o440] {
+        chmod(&path, mode);
+        let read = RootKey::from_credential(&path).unwrap();
+        assert_eq!(read.id(), root_key().id());
+    }
+    for mode in [0o444, 0o460, 0o402, 0o450] {
+        chmod(&path, mode);
+        let error = RootKey::from_credential(&path).unwrap_err();
+        assert!(matches!(error, RootKeyFileError::Mode { .. }), "{error}");
+    }
 }

@@ -19,19 +19,24 @@ const SECRET_NAMES: &[&str] = &[
     "secret",
 ];
 
-/// Keys that name a secret by a scheme, and the only scheme that is none
-/// itself.
-const SECRET_BY_SCHEME: &[(&str, &str)] = &[
-    ("root_key.current", "file:"),
-    ("root_key.previous", "file:"),
+/// Keys that name a secret by a scheme, and the schemes that are none
+/// themselves.
+const SECRET_BY_SCHEME: &[(&str, &[&str])] = &[
+    ("root_key.current", KEY_SCHEMES),
+    ("root_key.passphrase_from", PASSPHRASE_SCHEMES),
+    ("root_key.previous", KEY_SCHEMES),
+    ("root_key.previous_passphrase_from", PASSPHRASE_SCHEMES),
 ];
+
+pub(super) const KEY_SCHEMES: &[&str] = &["file:", "credential:", "passphrase:", "env:"];
+const PASSPHRASE_SCHEMES: &[&str] = &["file:", "credential:", "terminal"];
 
 /// Whether this text under this key is a secret.
 pub(super) fn is_secret(path: &str, text: &str) -> bool {
     let name = path.rsplit('.').next().unwrap_or(path);
-    let by_scheme = SECRET_BY_SCHEME
-        .iter()
-        .any(|(key, scheme)| *key == path && !text.starts_with(scheme));
+    let by_scheme = SECRET_BY_SCHEME.iter().any(|(key, schemes)| {
+        *key == path && !schemes.iter().any(|scheme| text.starts_with(scheme))
+    });
     by_scheme || SECRET_NAMES.contains(&name) || has_password(text)
 }
 

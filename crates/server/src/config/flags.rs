@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{
     Layer,
-    settings::FILE_SCHEME,
+    exposure::KEY_SCHEMES as SCHEMES,
     value::{Source, Value},
 };
 use crate::cli::{LogFormat, Overrides};
@@ -30,8 +30,14 @@ pub(super) fn read(overrides: &Overrides) -> Result<Layer> {
     }
     if let Some(path) = &place.root_key {
         let path = text("--root-key", path)?;
-        let bare = path.strip_prefix(FILE_SCHEME).unwrap_or(path);
-        let value = Value::Text(format!("{FILE_SCHEME}{bare}"));
+        // A bare path is the most usual; a file called like a scheme needs its own.
+        let is_source = SCHEMES.iter().any(|scheme| path.starts_with(scheme));
+        let source = if is_source {
+            path.to_owned()
+        } else {
+            format!("file:{path}")
+        };
+        let value = Value::Text(source);
         set("root_key.current", "--root-key", value);
     }
     if !listen.is_empty() {

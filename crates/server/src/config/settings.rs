@@ -1,11 +1,15 @@
 //! What the values mean, and whether they make sense together.
 
 use std::{
-    num::NonZero, ops::RangeInclusive, path::PathBuf, sync::Arc, thread::available_parallelism,
+    num::NonZero,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::available_parallelism,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use donjon_api::CorsConfig;
 use donjon_app::Bounds;
 use donjon_domain::{Quotas, Resource, SecretBytes};
@@ -18,7 +22,11 @@ use super::{
     keystone::KeystoneSettings,
     value::{Source, Value},
 };
-use crate::{data_dir, logging, workers::WorkerSettings};
+use crate::{
+    data_dir, logging,
+    root_key::{PassphraseSource, RootKeySource, RootKeys},
+    workers::WorkerSettings,
+};
 
 /// The configuration, checked.
 #[derive(Debug, Clone)]
@@ -41,7 +49,7 @@ pub(crate) struct Settings {
     /// How long what expired stays in the database; `None` is for ever.
     pub(crate) expired_kept: Option<Duration>,
     pub(crate) orders: WorkerSettings,
-    pub(crate) root_key: RootKeyFiles,
+    pub(crate) root_key: RootKeys,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
     /// Directives that the log filter takes.
@@ -81,16 +89,6 @@ pub(crate) struct Limits {
     pub(crate) consumers: NonZero<u32>,
     /// In one container.
     pub(crate) container_secrets: NonZero<u32>,
-}
-
-/// Where root keys lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RootKeyFiles {
-    pub(crate) current: PathBuf,
-    /// Whether `current` is the file in the data folder because nothing else
-    /// was said. Only then a first start makes one.
-    pub(crate) is_default: bool,
-    pub(crate) previous: Option<PathBuf>,
 }
 
 /// Which rules apply.
@@ -299,21 +297,43 @@ fn orders(values: &Values<'_>) -> Result<WorkerSettings> {
     })
 }
 
-fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFiles> {
-    let current = values.each("root_key.current", key_file)?;
-    let previous = values.each("root_key.previous", key_file)?;
+fn root_key(values: &Values<'_>, data_dir: &Path) -> Result<RootKeys> {
+    let current = key_source(values, "root_key.current", "root_key.passphrase_from")?;
+    let previous = key_source(
+        values,
+        "root_key.previous",
+        "root_key.previous_passphrase_from",
+    )?;
     let is_default = current.is_none();
-    let current = current.unwrap_or_else(|| data_dir.join(data_dir::ROOT_KEY));
+    let current = current.unwrap_or_else(|| RootKeySource::File(data_dir.join(data_dir::ROOT_KEY)));
     ensure!(
         previous.as_ref() != Some(&current),
-        "{}: the same file as the current root key",
+        "{}: the same place as the current root key",
         values.place("root_key.previous")
     );
-    Ok(RootKeyFiles {
+    Ok(RootKeys {
         current,
         is_default,
         previous,
     })
+}
+
+fn key_source(
+    values: &Values<'_>,
+    key: &str,
+    passphrase_key: &str,
+) -> Result<Option<RootKeySource>> {
+    let source = values.each(key, RootKeySource::parse)?;
+    let Some(passphrase) = values.each(passphrase_key, PassphraseSource::parse)? else {
+        return Ok(source);
+    };
+    let source = source.and_then(|source| source.with_passphrase_from(passphrase));
+    ensure!(
+        source.is_some(),
+        "{}: nothing asks for a passphrase; set {key} = \"passphrase:FILE\", or take this out",
+        values.place(passphrase_key)
+    );
+    Ok(source)
 }
 
 // === texts ===
@@ -321,18 +341,6 @@ fn root_key(values: &Values<'_>, data_dir: &std::path::Path) -> Result<RootKeyFi
 pub(super) fn path(text: &str) -> Result<PathBuf> {
     ensure!(!text.is_empty(), "has to be a path");
     Ok(text.into())
-}
-
-/// Never shows the text: it may be a key.
-fn key_file(text: &str) -> Result<PathBuf> {
-    let path = text.strip_prefix(FILE_SCHEME);
-    let path = path.filter(|path| !path.is_empty()).ok_or_else(|| {
-        anyhow!(
-            "has to be {FILE_SCHEME}PATH; a key itself cannot stand here, \
-             and one that did has been seen by whoever reads this place"
-        )
-    })?;
-    Ok(path.into())
 }
 
 fn auth_mode(text: &str) -> Result<AuthMode> {
@@ -484,8 +492,6 @@ impl Values<'_> {
         }
     }
 }
-
-pub(super) const FILE_SCHEME: &str = "file:";
 
 /// A payload is held in memory several times while it is sealed, and a hundred
 /// requests may do so at once.

@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use donjon_domain::{Quotas, Resource};
 
 use super::{settings::Limits, *};
-use crate::cli;
+use crate::{
+    cli,
+    root_key::{PassphraseSource, RootKeySource, RootKeys},
+};
 
 struct Rig {
     folder: TempDir,
@@ -95,8 +98,8 @@ fn defaults_need_nothing() {
         Some(Duration::from_secs(90 * 86_400))
     );
     assert_eq!(settings.cors, donjon_api::CorsConfig::default());
-    let root_key = RootKeyFiles {
-        current: PathBuf::from("./donjon-data/root.key"),
+    let root_key = RootKeys {
+        current: RootKeySource::File("./donjon-data/root.key".into()),
         is_default: true,
         previous: None,
     };
@@ -137,7 +140,7 @@ fn every_flag_counts() {
     };
     let settings = rig.settings();
     assert_eq!(settings.data_dir, PathBuf::from("d"));
-    assert_eq!(settings.root_key.current, PathBuf::from("k"));
+    assert_eq!(settings.root_key.current, RootKeySource::File("k".into()));
     assert!(!settings.root_key.is_default);
     assert_eq!(settings.auth.modes, [AuthMode::NoAuth]);
     assert_eq!(settings.log_format, LogFormat::Json);
@@ -150,7 +153,9 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "http.host_href" => "https://a.example.org",
             "http.trusted_proxies" => "10.0.0.0/8",
             "tls.cert" | "tls.key" | "tls.client_ca" => "x.pem",
-            "root_key.current" | "root_key.previous" => "file:/k",
+            "root_key.current" => "passphrase:/k",
+            "root_key.previous" => "passphrase:/j",
+            "root_key.passphrase_from" | "root_key.previous_passphrase_from" => "terminal",
             "policy.file" => "policy.yaml",
             "orders.workers" => "2",
             // As secrets are shown.
@@ -159,17 +164,18 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
         };
         let value = key.kind.parse(text).unwrap();
         let mut all = Rig::new();
-        let rest = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
+        let rest = "[tls]\ncert = \"c\"\nkey = \"k\"\n\
+                    [root_key]\ncurrent = \"passphrase:/k\"\nprevious = \"passphrase:/j\"\n";
         let line = match key.path.split_once('.') {
-            Some(("tls", name)) => {
-                rest.replace(
-                    "cert = \"c\"\n",
-                    if name == "cert" { "" } else { "cert = \"c\"\n" },
+            Some((table @ ("tls" | "root_key"), name)) => {
+                let others = rest
+                    .lines()
+                    .filter(|line| !line.starts_with(&format!("{name} =")));
+                let others: Vec<&str> = others.collect();
+                others.join("\n").replace(
+                    &format!("[{table}]"),
+                    &format!("[{table}]\n{name} = {value}"),
                 )
-                .replace(
-                    "key = \"k\"\n",
-                    if name == "key" { "" } else { "key = \"k\"\n" },
-                ) + &format!("{name} = {value}\n")
             }
             Some((table, name)) => format!("[{table}]\n{name} = {value}\n"),
             None => format!("{} = {value}\n", key.path),
@@ -564,6 +570,54 @@ fn a_key_cannot_stand_in_the_configuration() {
         "environment DONJON_ROOT_KEY__CURRENT: root_key.current: has to be file:PATH",
     );
     assert!(!rig.error().contains(INLINE_KEY));
+}
+
+#[test]
+fn every_source_of_root_keys_can_be_named() {
+    let text = "[root_key]\ncurrent = \"passphrase:/k\"\npassphrase_from = \"file:/p\"\n\
+                previous = \"env:OLD_KEY\"\n";
+    let root_key = Rig::new().file(0o644, text).settings().root_key;
+    let passphrase = PassphraseSource::File("/p".into());
+    assert_eq!(
+        root_key.current,
+        RootKeySource::Passphrase("/k".into(), passphrase)
+    );
+    assert_eq!(
+        root_key.previous,
+        Some(RootKeySource::Env("OLD_KEY".into()))
+    );
+    assert!(!root_key.is_default);
+    let mut rig = Rig::new();
+    rig.overrides.place.root_key = Some("credential:donjon".into());
+    let current = rig.settings().root_key.current;
+    assert!(matches!(current, RootKeySource::Credential(_)));
+}
+
+#[test]
+fn root_keys_have_to_make_sense_together() {
+    let bad = [
+        (
+            "current = \"env:A\"\nprevious = \"env:A\"",
+            "the same place as the current root key",
+        ),
+        (
+            "passphrase_from = \"terminal\"",
+            "root_key.passphrase_from: nothing asks for a passphrase",
+        ),
+        (
+            "current = \"file:/k\"\npassphrase_from = \"terminal\"",
+            "root_key.passphrase_from: nothing asks for a passphrase",
+        ),
+        (
+            "current = \"passphrase:hunter2\"",
+            "a passphrase cannot stand here",
+        ),
+    ];
+    for (lines, expected) in bad {
+        let rig = Rig::new().file(0o600, &format!("[root_key]\n{lines}\n"));
+        check(&rig, expected);
+        assert!(!rig.error().contains("hunter2"));
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// As the system says.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = path.with_added_extension("new");
     let write = || -> io::Result<()> {
         match fs::remove_file(&draft) {

@@ -7,7 +7,7 @@ use crate::system::OsEntropy;
 
 struct Rig {
     folder: TempDir,
-    root_key: RootKeyFiles,
+    root_key: RootKeys,
 }
 
 impl Rig {
@@ -16,8 +16,8 @@ impl Rig {
         let current = folder.path().join("data").join(ROOT_KEY);
         Self {
             folder,
-            root_key: RootKeyFiles {
-                current,
+            root_key: RootKeys {
+                current: RootKeySource::File(current),
                 is_default: true,
                 previous: None,
             },
@@ -25,9 +25,13 @@ impl Rig {
     }
 
     fn with_key_elsewhere(mut self) -> Self {
-        self.root_key.current = self.folder.path().join("elsewhere.key");
+        self.root_key.current = RootKeySource::File(self.key());
         self.root_key.is_default = false;
         self
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("elsewhere.key")
     }
 
     fn path(&self) -> PathBuf {
@@ -37,7 +41,7 @@ impl Rig {
     fn make(&self, names: &[&str]) {
         files::create_folder(&self.path()).unwrap();
         for name in names {
-            files::write_private(&self.path().join(name), b"x").unwrap();
+            write_private(&self.path().join(name), b"x").unwrap();
         }
     }
 
@@ -75,7 +79,7 @@ fn a_missing_folder_is_made_for_us_alone() {
         assert_eq!(rig.mode(&name), 0o600, "{name}");
     }
     assert_eq!(fs::read(data.first_token()).unwrap(), b"djn_x\n");
-    assert!(RootKey::from_file(&rig.root_key.current).is_ok());
+    assert!(rig.root_key.current.load().is_ok());
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn a_root_key_without_database_is_no_new_folder() {
 fn a_root_key_elsewhere_is_not_made() {
     let rig = Rig::new().with_key_elsewhere();
     rig.refused(Exit::RootKey, "no root key there");
-    files::write_private(&rig.root_key.current, b"k").unwrap();
+    write_private(&rig.key(), b"k").unwrap();
     let data = rig.open().unwrap();
     assert_eq!(data.stage(), Stage::New);
     data.begin(&rig.root_key, &OsEntropy).unwrap();
@@ -231,7 +235,7 @@ fn links_are_not_followed_out_of_the_folder() {
         let rig = Rig::new();
         rig.make(&[ROOT_KEY]);
         let outside = rig.folder.path().join("outside");
-        files::write_private(&outside, b"precious").unwrap();
+        write_private(&outside, b"precious").unwrap();
         symlink(&outside, rig.path().join(name)).unwrap();
         rig.refused(Exit::DataFolder, "not a plain file");
         assert_eq!(fs::read(&outside).unwrap(), b"precious");
@@ -241,7 +245,7 @@ fn links_are_not_followed_out_of_the_folder() {
 #[test]
 fn a_file_is_no_folder() {
     let rig = Rig::new();
-    files::write_private(&rig.path(), b"").unwrap();
+    write_private(&rig.path(), b"").unwrap();
     rig.refused(Exit::DataFolder, "not a folder");
 }
 

@@ -1,0 +1,97 @@
+//! `donjon root-key new` and `check`.
+
+use std::io::Write;
+
+use anyhow::{Context, anyhow};
+use donjon_crypto_software::{PassphraseKey, RootKey};
+
+use super::ask;
+use crate::{
+    assembly::Installation,
+    cli::{self, Place},
+    data_dir::{self, DataDir},
+    exit::{Exit, Failure, OrExit},
+    system::OsEntropy,
+};
+
+/// Makes keys, or looks at those that are configured.
+///
+/// # Errors
+/// [`Exit::RootKey`] where a key cannot be read, or is not the one of the data;
+/// else as the folder or storage says.
+pub(crate) fn root_key(verb: &cli::RootKey) -> Result<Exit, Failure> {
+    match verb {
+        cli::RootKey::New(new) => make(new),
+        cli::RootKey::Check(place) => check(place),
+    }
+}
+
+fn make(new: &cli::RootKeyNew) -> Result<Exit, Failure> {
+    if new.passphrase {
+        let contents = PassphraseKey::generate(&OsEntropy).to_file_contents();
+        let file = new
+            .file
+            .as_deref()
+            .context("a passphrase needs a file for its salt");
+        let file = file.or_exit(Exit::Config)?;
+        data_dir::write_private(file, contents.as_bytes()).or_exit(Exit::Other)?;
+        return tell(&format!(
+            "{}: made; root_key.current = \"passphrase:{0}\" names it. Back it up: without it the \
+             passphrase opens nothing",
+            file.display()
+        ));
+    }
+    let key = RootKey::generate(&OsEntropy);
+    let contents = key.to_file_contents();
+    match &new.file {
+        Some(file) => {
+            data_dir::write_private(file, contents.as_bytes()).or_exit(Exit::Other)?;
+            tell(&format!("{}: root key {}", file.display(), key.id()))
+        }
+        None => {
+            std::io::stdout()
+                .write_all(contents.as_bytes())
+                .or_exit(Exit::Other)?;
+            tell(&format!("root key {}", key.id()))
+        }
+    }
+}
+
+fn check(place: &Place) -> Result<Exit, Failure> {
+    let settings = ask::load(place)?;
+    let keys = &settings.root_key;
+    let current = keys.current.load().or_exit(Exit::RootKey)?.id();
+    ask::print(&format!("current   {current}  {}", keys.current))?;
+    if let Some(source) = &keys.previous {
+        let previous = source.load().or_exit(Exit::RootKey)?.id();
+        ask::print(&format!("previous  {previous}  {source}"))?;
+        if previous == current {
+            let same =
+                anyhow!("root_key.previous is the same key as root_key.current; take it out");
+            return Err(Failure::new(Exit::RootKey, same));
+        }
+    }
+    if !settings.data_dir.exists() {
+        return ask::print("no data yet");
+    }
+    if DataDir::is_in_use(&settings.data_dir) {
+        return ask::print("the data is in use; a running server has checked its own keys");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Other)?;
+    runtime.block_on(async {
+        let mut data = DataDir::open_whole(&settings.data_dir, keys)?;
+        Installation::open(&settings, &mut data)
+            .await?
+            .close()
+            .await
+    })?;
+    ask::print("the data opens with these keys")
+}
+
+fn tell(text: &str) -> Result<Exit, Failure> {
+    writeln!(std::io::stderr(), "{text}").or_exit(Exit::Other)?;
+    Ok(Exit::Good)
+}
