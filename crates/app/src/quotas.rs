@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use donjon_domain::{
-    Actor, Page, PageRequest, ProjectId, ProjectQuotas, QuotaReached, Quotas, Resource, Timestamp,
+    Actor, Page, PageRequest, ProjectId, ProjectQuotas, Quotas, Resource, Timestamp,
     ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
@@ -118,7 +118,7 @@ impl QuotaUseCases {
         let now = self.core.clock.now();
         self.core
             .repository
-            .read_with(Reading::Point, move |tx| {
+            .read_with(Reading::Seek(Turn::of(&actor.project)), move |tx| {
                 admit(tx, &defaults, &project, Counted::Secrets, now)
             })
             .await
@@ -158,14 +158,14 @@ pub(crate) fn admit(
         Counted::SecretConsumers | Counted::ContainerConsumers => Resource::Consumers,
     };
     let configured = tx.project_quotas(project)?.unwrap_or_default();
-    let quotas = configured.effective(defaults);
-    if quotas.get(resource) < 0 {
-        return Ok(());
+    let limit = configured.effective(defaults).get(resource);
+    match u64::try_from(limit) {
+        Ok(most) if tx.has_at_least(project, counted, most, now)? => {
+            Err(Error::QuotaReached { resource, limit })
+        }
+        // There is room, or no limit.
+        _ => Ok(()),
     }
-    let count = tx.count(project, counted, now)?;
-    quotas
-        .admit(resource, count)
-        .map_err(|QuotaReached { limit }| Error::QuotaReached { resource, limit })
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub use list::{
 pub use order::{
     KeySpec, Order, OrderFailure, OrderResult, OrderState, OrderType, UnknownOrderType,
 };
-pub use quota::{ProjectQuotas, QuotaReached, Quotas, Resource};
+pub use quota::{ProjectQuotas, Quotas, Resource};
 pub use secret::{
     BitLength, ContentType, InvalidBitLength, Secret, SecretType, StoredSecret, UnknownSecretType,
 };

@@ -24,14 +24,6 @@ pub struct ProjectQuotas([Option<i64>; 5]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas([i64; 5]);
 
-/// One more would be too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("quota of {limit} reached")]
-pub struct QuotaReached {
-    /// How many are allowed.
-    pub limit: i64,
-}
-
 impl Resource {
     /// All of them, in the order of the API.
     pub const ALL: [Self; 5] = [
@@ -113,18 +105,6 @@ impl Quotas {
             .find_map(|(value, own)| (own == resource).then_some(value))
             .unwrap_or(-1)
     }
-
-    /// Checks whether a project that has `count` may have one more.
-    ///
-    /// # Errors
-    /// [`QuotaReached`] if not.
-    pub fn admit(&self, resource: Resource, count: u64) -> Result<(), QuotaReached> {
-        let limit = self.get(resource);
-        match u64::try_from(limit) {
-            Ok(most) if count >= most => Err(QuotaReached { limit }),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -142,24 +122,5 @@ mod tests {
         );
         assert_eq!(configured.get(Resource::Secrets), Some(2));
         assert_eq!(configured.get(Resource::Orders), None);
-    }
-
-    #[test]
-    fn limits_admit_up_to_their_number() {
-        let quotas = Quotas([-1, 0, 2, -7, 1]);
-        for (resource, count, admitted) in [
-            (Resource::Secrets, u64::MAX, true),
-            (Resource::Orders, 0, false),
-            (Resource::Containers, 1, true),
-            (Resource::Containers, 2, false),
-            (Resource::Containers, 3, false),
-            (Resource::Consumers, 5, true),
-        ] {
-            assert_eq!(
-                quotas.admit(resource, count).is_ok(),
-                admitted,
-                "{resource:?} {count}"
-            );
-        }
     }
 }

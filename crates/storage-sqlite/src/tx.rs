@@ -35,6 +35,7 @@ pub(crate) use projects::ProjectNames;
 #[cfg(test)]
 pub(crate) use {
     housekeeping::{LONG_EXPIRED, LONG_EXPIRED_TOKENS},
+    lists::{EXPIRED, SWEPT_EARLY},
     orders::PENDING,
     projects::count_of,
     seek::list_queries,

@@ -112,6 +112,22 @@ fn secrets_up_to_the_limit() {
 }
 
 #[test]
+fn a_limit_of_nothing_admits_nothing_and_a_negative_one_anything() {
+    let rig = Rig::new();
+    rig.limit("p", Resource::Secrets, 0);
+    let refused = rig.create(&member(), new(None));
+    assert!(matches!(
+        refused,
+        Err(Error::QuotaReached {
+            resource: Resource::Secrets,
+            limit: 0
+        })
+    ));
+    rig.limit("p", Resource::Secrets, -7);
+    rig.create(&member(), new(None)).unwrap();
+}
+
+#[test]
 fn expired_secrets_do_not_count() {
     let rig = Rig::new();
     rig.limit("p", Resource::Secrets, 1);

@@ -86,28 +86,94 @@ fn of_project<L: Listed, M: Mode>(
     }
 }
 
+/// What is expired but counted: project, time, limit.
+pub(crate) const EXPIRED: &str = "SELECT count(*) FROM ( \
+     SELECT 1 FROM secrets INDEXED BY secrets_expiring \
+     WHERE project = ?1 AND counted = 1 AND expiration IS NOT NULL \
+     AND expiration <= ?2 LIMIT ?3)";
+
+/// What was swept but is not expired, at a time before that of the sweep: first
+/// place, end, time, limit.
+pub(crate) const SWEPT_EARLY: &str = "SELECT count(*) FROM ( \
+     SELECT 1 FROM secrets INDEXED BY secrets_swept \
+     WHERE counted = 0 AND expiration > ?3 AND place >= ?1 AND place < ?2 LIMIT ?4)";
+
 /// How many secrets of a project are not expired at `now`.
 pub(super) fn count_secrets<M: Mode>(
     tx: &mut Tx<'_, M>,
     project: &ProjectId,
     now: Timestamp,
 ) -> Result<u64, Failure> {
-    let counted = Counted::Secrets;
-    let Some((row, live)) = projects::find(tx.connection, project.as_str(), counted)? else {
+    let Some((row, kept)) = kept_secrets(tx, project)? else {
         return Ok(0);
     };
-    let count = if now < swept_until(tx)? {
-        let sql = "SELECT count(*) FROM secrets WHERE place >= ?1 AND place < ?2 \
-                   AND (expiration IS NULL OR expiration > ?3)";
-        let (first, end) = (Place::first_of(row), Place::end_of(row));
-        tx.connection
-            .prepare_cached(sql)?
-            .query_row(params![first, end, now.as_micros()], |row| row.get(0))?
-    } else {
-        let pending = tx.mode.uncounted(row, counted).unwrap_or(0);
-        live + pending - seek::expired::<Secret, M>(tx, row, now)?.total()
+    let early = swept_early(tx, row, now, i64::MAX)?;
+    to_u64(kept + early - expired(tx, row, now, i64::MAX)?)
+}
+
+/// Whether at least `number` secrets of a project are not expired at `now`.
+///
+/// A project may have any number of secrets that have just expired, and a job
+/// that writes keeps all others waiting: no more of them are counted than the
+/// project would have to lose to be below the number.
+pub(super) fn has_secrets<M: Mode>(
+    tx: &mut Tx<'_, M>,
+    project: &ProjectId,
+    number: u64,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    if number == 0 {
+        return Ok(true);
+    }
+    let Some((row, kept)) = kept_secrets(tx, project)? else {
+        return Ok(false);
     };
-    to_u64(count)
+    let early = swept_early(tx, row, now, number)?;
+    if early >= number {
+        return Ok(true);
+    }
+    let spare = kept + early - number;
+    Ok(spare >= 0 && expired(tx, row, now, spare + 1)? <= spare)
+}
+
+/// A project's row, and how many of its secrets were not swept.
+fn kept_secrets<M: Mode>(
+    tx: &Tx<'_, M>,
+    project: &ProjectId,
+) -> Result<Option<(ProjectRow, i64)>, Failure> {
+    let found = projects::find(tx.connection, project.as_str(), Counted::Secrets)?;
+    Ok(found.map(|(row, live)| {
+        let pending = tx.mode.uncounted(row, Counted::Secrets).unwrap_or(0);
+        (row, live + pending)
+    }))
+}
+
+/// How many are expired but counted; not more than `limit`.
+fn expired<M>(
+    tx: &Tx<'_, M>,
+    project: ProjectRow,
+    now: Timestamp,
+    limit: i64,
+) -> Result<i64, Failure> {
+    let mut statement = tx.connection.prepare_cached(EXPIRED)?;
+    Ok(statement.query_row(params![project, now.as_micros(), limit], |row| row.get(0))?)
+}
+
+/// How many were swept but are not expired; not more than `limit`.
+fn swept_early<M>(
+    tx: &Tx<'_, M>,
+    project: ProjectRow,
+    now: Timestamp,
+    limit: i64,
+) -> Result<i64, Failure> {
+    let (first, end) = (Place::first_of(project), Place::end_of(project));
+    let mut statement = tx.connection.prepare_cached(SWEPT_EARLY)?;
+    Ok(
+        statement.query_row(params![first, end, now.as_micros(), limit], |row| {
+            row.get(0)
+        })?,
+    )
 }
 
 /// Whether the counts in the file say what is visible at `now`: they are those

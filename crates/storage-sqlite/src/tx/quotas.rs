@@ -94,6 +94,19 @@ impl<M: Mode> QuotaReads for Tx<'_, M> {
             }
         })
     }
+
+    fn has_at_least(
+        &mut self,
+        project: &ProjectId,
+        counted: Counted,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<bool, RepositoryError> {
+        if counted == Counted::Secrets {
+            return self.run(|tx| lists::has_secrets(tx, project, number, now));
+        }
+        Ok(self.count(project, counted, now)? >= number)
+    }
 }
 
 impl QuotaWrites for WriteTransaction<'_> {

@@ -42,7 +42,8 @@ pub trait QuotaReads {
     ) -> Result<Page<(ProjectId, ProjectQuotas)>, RepositoryError>;
 
     /// How many the project has, with what this transaction wrote. `now`
-    /// matters to secrets alone. Kept, not scanned.
+    /// matters to secrets alone. Kept, not scanned, but for secrets that expired
+    /// lately, which are subtracted.
     ///
     /// # Errors
     /// As storage fails.
@@ -52,6 +53,20 @@ pub trait QuotaReads {
         counted: Counted,
         now: Timestamp,
     ) -> Result<u64, RepositoryError>;
+
+    /// Whether the project has at least `number`, as [`QuotaReads::count`] counts.
+    /// Costs what has to be subtracted to tell: nothing where `number` is not
+    /// reached before.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn has_at_least(
+        &mut self,
+        project: &ProjectId,
+        counted: Counted,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<bool, RepositoryError>;
 }
 
 /// Writes of quotas.

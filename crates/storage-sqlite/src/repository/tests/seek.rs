@@ -5,12 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use donjon_domain::ports::SecretReads;
+use donjon_domain::ports::{QuotaReads, SecretReads};
 
 use super::*;
 use crate::{
     settings::{Role, connect},
-    tx::{PENDING, ProjectNames, ReadTransaction, list_queries},
+    tx::{EXPIRED, PENDING, ProjectNames, ReadTransaction, SWEPT_EARLY, list_queries},
 };
 
 const SECRETS: u64 = 20_000;
@@ -39,6 +39,14 @@ fn many() -> Fixture {
 
 /// How many steps SQLite's machine takes for a list of 10.
 fn steps(fixture: &Fixture, start: Start, now: Timestamp) -> u64 {
+    steps_of(fixture, |tx| {
+        let page = tx.list_secrets(&page_of("project", start, 10), now);
+        assert_eq!(page.unwrap().items.len(), 10);
+    })
+}
+
+/// How many steps SQLite's machine takes for what `read` does.
+fn steps_of(fixture: &Fixture, read: impl FnOnce(&mut ReadTransaction<'_>)) -> u64 {
     let path = crate::file::resolve(&fixture.folder.path().join("donjon.db")).unwrap();
     let mut connection = connect(&path, Role::Reader { cache_kib: 2_048 }).unwrap();
     let steps = Arc::new(AtomicU64::new(0));
@@ -50,8 +58,7 @@ fn steps(fixture: &Fixture, start: Start, now: Timestamp) -> u64 {
     connection.progress_handler(1, Some(count)).unwrap();
     let mut names = ProjectNames::default();
     let mut tx = ReadTransaction::new(&connection, &mut names);
-    let page = tx.list_secrets(&page_of("project", start, 10), now);
-    assert_eq!(page.unwrap().items.len(), 10);
+    read(&mut tx);
     steps.load(Ordering::Relaxed)
 }
 
@@ -167,6 +174,53 @@ fn swept_regions_are_passed_over() {
     assert_eq!(fixture.sweep(at(0), usize::MAX), 19_990);
     let steps = steps(&fixture, Start::Offset(0), at(1));
     assert!(steps < 5_000, "{steps} steps");
+}
+
+#[test]
+fn a_limit_is_checked_without_counting_all_that_expired() {
+    let fixture = Fixture::new();
+    fixture.write(|tx| {
+        (0..SECRETS).try_for_each(|number| {
+            let secret = Secret {
+                expiration: (number >= 100).then(|| at(60)),
+                ..sample::secret(number, "project")
+            };
+            tx.insert_secret(&secret, None)
+        })
+    });
+    let project = ProjectId::new("project");
+    let check = |number: u64, seconds: i64, expected: bool, steps_max: u64| {
+        let steps = steps_of(&fixture, |tx| {
+            let found = tx.has_at_least(&project, Counted::Secrets, number, at(seconds));
+            assert_eq!(found.unwrap(), expected, "{number} after {seconds} s");
+        });
+        assert!(steps < steps_max, "{steps} steps for {number}");
+    };
+    // Nothing is subtracted below the limit, and at the limit what is needed.
+    check(SECRETS + 1, 60, false, 200);
+    check(SECRETS, 60, false, 200);
+    check(SECRETS, 59, true, 200);
+    check(SECRETS - 20, 60, false, 500);
+    check(0, 60, true, 200);
+    // A project that got as many more as these since may wait for itself.
+    check(101, 60, false, 300_000);
+    check(100, 60, true, 300_000);
+    while fixture.sweep(at(60), 1_000) > 0 {}
+    check(101, 61, false, 200);
+    check(100, 61, true, 200);
+    // At a time before the sweep it is as it was.
+    check(SECRETS, 59, true, 300_000);
+    check(SECRETS + 1, 59, false, 300_000);
+}
+
+#[test]
+fn counts_of_what_expired_search_an_index() {
+    for sql in [EXPIRED, SWEPT_EARLY] {
+        let plan = plan(sql);
+        let searches = |step: &String| step.starts_with("SEARCH secrets USING ");
+        assert!(plan.iter().any(searches), "{sql}: {plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP")), "{plan:?}");
+    }
 }
 
 /// The steps of SQLite's plan for a statement.

@@ -29,6 +29,14 @@ fn total(fixture: &Fixture, seconds: i64) -> u64 {
         page.total,
         count(fixture.repository(), "project", at(seconds))
     );
+    for number in 0..12 {
+        let project = ProjectId::new("project");
+        let reached = fixture.repository().read_with(Reading::Point, move |tx| {
+            tx.has_at_least(&project, Counted::Secrets, number, at(seconds))
+        });
+        let reached = block_on(reached).map_err(|error: RepositoryError| error);
+        assert_eq!(reached.unwrap(), page.total >= number, "{number}");
+    }
     page.total
 }
 

@@ -151,6 +151,13 @@ pub fn expired_secrets_do_not_count(repository: &dyn Repository) {
         let now = sample::NOW.plus_seconds(seconds);
         let found = read(repository, move |tx| counts(tx, "project", now));
         assert_eq!(found, [secrets, 0, 1, 3, 0], "{seconds}");
+        for number in 0..6 {
+            let project = sample::project("project");
+            let reached = read(repository, move |tx| {
+                tx.has_at_least(&project, Counted::Secrets, number, now)
+            });
+            assert_eq!(reached, secrets >= number, "{number} at {seconds}");
+        }
     }
     write(repository, |tx| tx.delete_secret(sample::secret_id(1)));
     let later = sample::NOW.plus_seconds(5);
@@ -342,12 +349,18 @@ fn counts<T: ReadTx + ?Sized>(
     now: Timestamp,
 ) -> Result<[u64; 5], RepositoryError> {
     let project = sample::project(project);
+    let mut count = |counted| {
+        let count = tx.count(&project, counted, now)?;
+        assert!(tx.has_at_least(&project, counted, count, now)?);
+        assert!(!tx.has_at_least(&project, counted, count + 1, now)?);
+        Ok(count)
+    };
     Ok([
-        tx.count(&project, Counted::Secrets, now)?,
-        tx.count(&project, Counted::Orders, now)?,
-        tx.count(&project, Counted::Containers, now)?,
-        tx.count(&project, Counted::SecretConsumers, now)?,
-        tx.count(&project, Counted::ContainerConsumers, now)?,
+        count(Counted::Secrets)?,
+        count(Counted::Orders)?,
+        count(Counted::Containers)?,
+        count(Counted::SecretConsumers)?,
+        count(Counted::ContainerConsumers)?,
     ])
 }
 

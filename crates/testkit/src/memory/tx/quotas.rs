@@ -40,6 +40,16 @@ impl QuotaReads for Tx {
         let count = count(&self.state, project, counted, now);
         Ok(u64::try_from(count).unwrap_or(u64::MAX))
     }
+
+    fn has_at_least(
+        &mut self,
+        project: &ProjectId,
+        counted: Counted,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<bool, RepositoryError> {
+        Ok(self.count(project, counted, now)? >= number)
+    }
 }
 
 impl QuotaWrites for Tx {
