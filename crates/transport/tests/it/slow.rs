@@ -13,6 +13,9 @@ use crate::support::{BIG_BYTES, TestServer, all, get, post};
 
 const LIMIT: Duration = Duration::from_millis(500);
 
+/// What a busy machine may add to it; every other limit is longer than both.
+const SLACK: Duration = Duration::from_secs(4);
+
 /// `DONJON_ATTACKERS` asks for more; each takes two file descriptors of this process.
 fn attackers() -> usize {
     env::var("DONJON_ATTACKERS")
@@ -76,11 +79,7 @@ async fn a_body_read_elsewhere_is_cut_too() {
     raw.send("POST /count-elsewhere HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nx")
         .await;
     assert_eq!(raw.answer().await.unwrap().status, 408);
-    assert!(
-        began.elapsed() < LIMIT + Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
     crate::support::until(|| server.meter.requests_in_flight() == 0).await;
 }
 
@@ -100,11 +99,7 @@ async fn a_client_that_never_reads_is_cut() {
         attackers.push(raw);
     }
     crate::support::until(|| server.meter.timeouts() == 4).await;
-    assert!(
-        began.elapsed() < LIMIT + Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < LIMIT + SLACK, "{:?}", began.elapsed());
     legit.abort();
     for mut raw in attackers {
         let rest = raw.rest(Duration::from_secs(5)).await.unwrap();
@@ -126,7 +121,7 @@ async fn a_client_that_reads_in_drops_is_cut() {
     let mut buffer = vec![0; 64 * 1024];
     let mut total = 0;
     while server.meter.timeouts() == 0 {
-        assert!(began.elapsed() < LIMIT + Duration::from_secs(5));
+        assert!(began.elapsed() < LIMIT + SLACK);
         total += tokio::io::AsyncReadExt::read(&mut raw.stream, &mut buffer)
             .await
             .unwrap();
@@ -247,10 +242,7 @@ async fn attack(start: &'static str, drip: &'static str, set: fn(&mut Limits), c
     });
     for attack in all(attackers).await {
         assert!(attack.took_at_most >= LIMIT, "cut early: {attack:?}");
-        assert!(
-            attack.took_at_least < LIMIT + Duration::from_secs(1),
-            "cut late: {attack:?}"
-        );
+        assert!(attack.took_at_least < LIMIT + SLACK, "cut late: {attack:?}");
         check(&attack.rest);
     }
     assert!(!legit.is_finished(), "the other client failed");
@@ -290,10 +282,7 @@ async fn legit(server: Arc<TestServer>) {
     let mut raw = server.connect().await;
     loop {
         raw.send(post("/count", "12345")).await;
-        let answer = timeout(Duration::from_millis(400), raw.answer())
-            .await
-            .unwrap()
-            .unwrap();
+        let answer = timeout(SLACK, raw.answer()).await.unwrap().unwrap();
         assert_eq!(answer.status, 200);
         sleep(Duration::from_millis(5)).await;
     }
