@@ -121,7 +121,7 @@ impl Orders {
             None => None,
         };
         // Claimed first, so that nobody else starts the job and this request waits for it.
-        let claim = self.jobs.claim(order.id);
+        let claim = self.jobs.claim(order.id, &order.project);
         self.insert(Order {
             passphrase,
             ..order

@@ -8,6 +8,7 @@ mod generator;
 mod repository;
 mod system;
 mod token_store;
+mod turns;
 mod tx;
 mod workers;
 
@@ -20,10 +21,11 @@ pub use generator::{
 };
 pub use repository::{
     Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,
-    Turn, TxError, WriteJob,
+    TxError, WriteJob,
 };
 pub use system::{Clock, Entropy};
 pub use token_store::TokenStore;
+pub use turns::{Lane, NoTurn, Turn, Turns};
 pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
     KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, SecretReads,

@@ -1,6 +1,6 @@
 //! Threads on which orders are carried out that take long, so that requests
-//! have theirs for themselves. What waits here waits in the database too: a
-//! job that is dropped is only begun anew.
+//! have theirs for themselves. Projects take turns. What waits here waits in the
+//! database too: a job that is dropped is only begun anew.
 
 use std::{
     fmt, io,
@@ -9,21 +9,25 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
 };
 
-use donjon_domain::ports::{BoxFuture, QueueFull, Workers};
+use donjon_domain::ports::{BoxFuture, Lane, QueueFull, Turn, Turns, Workers};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
-/// Jobs that wait. Each is small; what it is about is read when it runs.
-const WAITING_MAX: usize = 64;
+/// Jobs of one project that wait. Enough that a thread finds one when it is free;
+/// the others wait in the database.
+const WAITING_MAX: usize = 4;
+
+/// So many projects may have as many waiting. Each job is small; what it is about
+/// is read when it runs.
+const PROJECTS_FULL: usize = 256;
 
 /// How many threads there are, and how long requests wait for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub(crate) struct WorkerSettings {
 pub(crate) struct WorkerThreads {
     runtime: Handle,
     wait: Duration,
-    queue: Mutex<Option<SyncSender<Task>>>,
+    tasks: Arc<Turns<Task>>,
     is_stopping: Arc<AtomicBool>,
     /// Ends when the last thread does.
     alive: Mutex<Option<mpsc::Receiver<()>>>,
@@ -55,25 +59,29 @@ impl WorkerThreads {
     /// # Errors
     /// As the system says.
     pub(crate) fn start(settings: WorkerSettings) -> io::Result<Self> {
-        let (queue, tasks) = sync_channel(WAITING_MAX);
+        let threads = settings.threads.get();
+        let tasks = Arc::new(Turns::new(threads, WAITING_MAX, PROJECTS_FULL));
         let (is_alive, alive) = mpsc::channel(1);
-        let tasks = Arc::new(Mutex::new(tasks));
         let is_stopping = Arc::new(AtomicBool::new(false));
-        for number in 1..=settings.threads.get() {
+        for number in 1..=threads {
             let worker = Worker {
                 runtime: Handle::current(),
                 tasks: Arc::clone(&tasks),
                 is_stopping: Arc::clone(&is_stopping),
                 _is_alive: is_alive.clone(),
             };
-            thread::Builder::new()
+            let started = thread::Builder::new()
                 .name(format!("order-{number}"))
-                .spawn(move || worker.run())?;
+                .spawn(move || worker.run());
+            if let Err(error) = started {
+                tasks.close();
+                return Err(error);
+            }
         }
         Ok(Self {
             runtime: Handle::current(),
             wait: settings.wait,
-            queue: Mutex::new(Some(queue)),
+            tasks,
             is_stopping,
             alive: Mutex::new(Some(alive)),
         })
@@ -83,7 +91,7 @@ impl WorkerThreads {
     /// has ended. What has not is begun anew at the next start.
     pub(crate) async fn stop(&self, patience: Duration) -> bool {
         self.is_stopping.store(true, Ordering::Relaxed);
-        drop(lock(&self.queue).take());
+        self.tasks.close();
         let alive = lock(&self.alive).take();
         match alive {
             Some(mut alive) => timeout(patience, alive.recv()).await.is_ok(),
@@ -93,18 +101,18 @@ impl WorkerThreads {
 }
 
 impl Workers for WorkerThreads {
-    fn start(&self, job: BoxFuture<'static, ()>) -> Result<BoxFuture<'static, ()>, QueueFull> {
+    fn start(
+        &self,
+        turn: Turn,
+        job: BoxFuture<'static, ()>,
+    ) -> Result<BoxFuture<'static, ()>, QueueFull> {
         let (sender, ended) = oneshot::channel();
         let task = Task {
             job,
             _ended: sender,
         };
         // A full queue, or one that is closed because the server stops.
-        let queued = match &*lock(&self.queue) {
-            Some(queue) => queue.try_send(task).map_err(drop),
-            None => Err(()),
-        };
-        queued.map_err(|()| QueueFull)?;
+        self.tasks.push(turn, task).map_err(|_full| QueueFull)?;
         let waited = {
             let _on_runtime = self.runtime.enter();
             sleep(self.wait)
@@ -123,39 +131,49 @@ impl Workers for WorkerThreads {
 pub(crate) struct NoWorkers;
 
 impl Workers for NoWorkers {
-    fn start(&self, _job: BoxFuture<'static, ()>) -> Result<BoxFuture<'static, ()>, QueueFull> {
+    fn start(
+        &self,
+        _turn: Turn,
+        _job: BoxFuture<'static, ()>,
+    ) -> Result<BoxFuture<'static, ()>, QueueFull> {
         Err(QueueFull)
     }
 }
 
 struct Worker {
     runtime: Handle,
-    tasks: Arc<Mutex<Receiver<Task>>>,
+    tasks: Arc<Turns<Task>>,
     is_stopping: Arc<AtomicBool>,
     _is_alive: mpsc::Sender<()>,
 }
 
 impl Worker {
     fn run(self) {
-        loop {
-            // In a statement of its own, for the lock must not last.
-            let task = lock(&self.tasks).recv();
-            let Ok(Task { job, _ended }) = task else {
-                return;
-            };
+        while let Some((turn, Task { job, _ended })) = self.tasks.next(Lane::Projects) {
             if self.is_stopping.load(Ordering::Relaxed) {
-                continue;
+                drop(job);
+            } else {
+                let run = || self.runtime.block_on(job);
+                if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                    tracing::error!("the job of an order panicked; the order waits");
+                }
             }
-            let run = || self.runtime.block_on(job);
-            if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                tracing::error!("the job of an order panicked; the order waits");
-            }
+            // Before whoever waits for the end learns of it.
+            self.tasks.finish(turn);
         }
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads end after what they do. After a stop they have been told already.
+impl Drop for WorkerThreads {
+    fn drop(&mut self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.tasks.close();
+    }
 }
 
 impl fmt::Debug for WorkerThreads {
@@ -170,6 +188,7 @@ impl fmt::Debug for WorkerThreads {
 mod tests {
     use std::ops::Deref;
 
+    use donjon_domain::ProjectId;
     use donjon_testkit::block_on;
     use tokio::runtime::Runtime;
 
@@ -205,6 +224,10 @@ mod tests {
         }
     }
 
+    fn turn(project: &str) -> Turn {
+        Turn::of(&ProjectId::new(project))
+    }
+
     const LONG: Duration = Duration::from_secs(20);
 
     donjon_testkit::workers_contract!(pool(1, LONG));
@@ -219,14 +242,14 @@ mod tests {
     fn nobody_waits_for_longer_than_allowed() {
         let pool = pool(1, Duration::from_millis(5));
         let (open, job) = gated();
-        block_on(pool.threads.start(job).unwrap());
+        block_on(pool.threads.start(turn("a"), job).unwrap());
         // It runs on: the next one ends after it.
         open.send(()).unwrap();
         let (ran, runs) = oneshot::channel();
         let next = Box::pin(async move {
             let _ = ran.send(());
         });
-        drop(pool.threads.start(next).unwrap());
+        drop(pool.threads.start(turn("a"), next).unwrap());
         block_on(runs).unwrap();
     }
 
@@ -234,12 +257,12 @@ mod tests {
     fn a_panic_costs_one_job() {
         let pool = pool(1, LONG);
         let panics = Box::pin(async { panic!("as the test wants it") });
-        block_on(pool.threads.start(panics).unwrap());
+        block_on(pool.threads.start(turn("a"), panics).unwrap());
         let (ran, runs) = oneshot::channel();
         let next = Box::pin(async move {
             let _ = ran.send(());
         });
-        block_on(pool.threads.start(next).unwrap());
+        block_on(pool.threads.start(turn("a"), next).unwrap());
         block_on(runs).unwrap();
     }
 
@@ -247,13 +270,53 @@ mod tests {
     fn several_threads_work_side_by_side() {
         let pool = pool(2, LONG);
         let (open, job) = gated();
-        let first = pool.threads.start(job).unwrap();
+        let first = pool.threads.start(turn("a"), job).unwrap();
         // Were there one thread, nobody would open the gate.
         let opens = Box::pin(async move {
             let _ = open.send(());
         });
-        block_on(pool.threads.start(opens).unwrap());
+        block_on(pool.threads.start(turn("b"), opens).unwrap());
         block_on(first);
+    }
+
+    #[test]
+    fn a_project_leaves_a_thread_to_others() {
+        let pool = pool(2, LONG);
+        let gates: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let (open, job) = gated();
+                drop(pool.threads.start(turn("a"), job).unwrap());
+                open
+            })
+            .collect();
+        // The gates of all the others are shut.
+        block_on(pool.threads.start(turn("b"), Box::pin(async {})).unwrap());
+        drop(gates);
+    }
+
+    /// With one thread, while a job of one project runs and others of it wait.
+    #[test]
+    fn the_next_job_is_of_who_has_none_running() {
+        let pool = pool(1, LONG);
+        let (open, first) = gated();
+        let (began, begins) = oneshot::channel();
+        let first = Box::pin(async move {
+            let _ = began.send(());
+            first.await;
+        });
+        drop(pool.threads.start(turn("a"), first).unwrap());
+        block_on(begins).unwrap();
+        let gates: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let (open, job) = gated();
+                drop(pool.threads.start(turn("a"), job).unwrap());
+                open
+            })
+            .collect();
+        let other = pool.threads.start(turn("b"), Box::pin(async {})).unwrap();
+        open.send(()).unwrap();
+        block_on(other);
+        drop(gates);
     }
 
     #[test]
@@ -265,13 +328,13 @@ mod tests {
             let _ = began.send(());
             job.await;
         });
-        let running = pool.threads.start(running).unwrap();
+        let running = pool.threads.start(turn("a"), running).unwrap();
         block_on(begins).unwrap();
         let (ran, never) = oneshot::channel();
         let waiting = Box::pin(async move {
             let _ = ran.send(());
         });
-        let waiting = pool.threads.start(waiting).unwrap();
+        let waiting = pool.threads.start(turn("a"), waiting).unwrap();
         let stopped = pool
             ._runtime
             .block_on(pool.threads.stop(Duration::from_millis(5)));
@@ -280,7 +343,7 @@ mod tests {
         block_on(running);
         block_on(waiting);
         assert!(block_on(never).is_err());
-        let late = pool.threads.start(Box::pin(async {}));
+        let late = pool.threads.start(turn("a"), Box::pin(async {}));
         assert!(matches!(late, Err(QueueFull)));
     }
 

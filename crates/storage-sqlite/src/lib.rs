@@ -135,7 +135,6 @@ mod residue;
 mod settings;
 mod shared;
 mod ticks;
-mod turns;
 mod tx;
 mod writer;
 

@@ -39,6 +39,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0005_removed_entries",
         sql: include_str!("schema/0005_removed_entries.sql"),
     },
+    Migration {
+        name: "0006_orders_by_project",
+        sql: include_str!("schema/0006_orders_by_project.sql"),
+    },
 ];
 
 /// What was done to a file.

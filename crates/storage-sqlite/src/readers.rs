@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use donjon_domain::ports::{RepositoryError, RepositoryErrorKind, TxError};
+use donjon_domain::ports::{Lane, RepositoryError, RepositoryErrorKind, Turns, TxError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -28,7 +28,6 @@ use crate::{
     settings::{self, Role},
     shared::{Shared, StopCause},
     ticks,
-    turns::{Lane, Turns},
     tx::{ProjectNames, ReadTransaction},
 };
 
@@ -38,6 +37,9 @@ const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 /// A read by key that takes longer is given up as overload: its thread serves
 /// others too.
 const POINT_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// So many projects may have all the scans waiting that one may have.
+const PROJECTS_FULL: usize = 16;
 
 /// After so many steps of SQLite's machine a reader looks at the time: some ten
 /// microseconds, or some ten milliseconds where the steps match patterns.
@@ -152,7 +154,7 @@ impl Readers {
         waiting_max: usize,
     ) -> std::io::Result<Arc<Turns<Scan>>> {
         let of_projects = self.scans.len() - 1;
-        let turns = Arc::new(Turns::new(of_projects, waiting_max));
+        let turns = Arc::new(Turns::new(of_projects, waiting_max, PROJECTS_FULL));
         for number in 0..self.scans.len() {
             let lane = if number < of_projects {
                 Lane::Projects

@@ -10,8 +10,8 @@ use std::{
 use donjon_domain::{
     Timestamp, TokenHash, TokenId, TokenRow,
     ports::{
-        BoxFuture, Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind,
-        TokenStore, Turn, TxError, WriteJob,
+        BoxFuture, Health, NoTurn, ReadJob, Reading, Repository, RepositoryError,
+        RepositoryErrorKind, TokenStore, Turn, Turns, TxError, WriteJob,
     },
 };
 use rusqlite::Connection;
@@ -23,7 +23,6 @@ use crate::{
     readers::{Readers, Scan, ScanJob, lock},
     settings::{self, Role},
     shared::{Shared, StopCause, StopOnPanic},
-    turns::Turns,
     tx::{ReadTransaction, WriteTransaction},
     writer::{Job, Queued, Reserve, Writer, scrub_all, truncate},
 };
@@ -215,6 +214,10 @@ impl SqliteRepository {
     fn scan(&self, turn: Turn, job: ScanJob) -> BoxFuture<'static, Result<(), TxError>> {
         let (reply, answer) = oneshot::channel();
         let sent = self.scans.push(turn, Scan { job, reply });
+        let sent = sent.map_err(|refused| match refused {
+            NoTurn::Full => RepositoryErrorKind::Overloaded,
+            NoTurn::Closed => RepositoryErrorKind::Unavailable,
+        });
         wait_for(sent, answer, RepositoryErrorKind::Unavailable)
     }
 

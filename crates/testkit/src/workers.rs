@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use donjon_domain::ports::{BoxFuture, QueueFull, Workers};
+use donjon_domain::ports::{BoxFuture, QueueFull, Turn, Workers};
 
 use crate::block_on;
 
@@ -22,21 +22,28 @@ struct Queue {
 
 #[derive(Default)]
 struct Inner {
-    jobs: VecDeque<BoxFuture<'static, ()>>,
-    /// How many were ever started, and how many have left the queue.
+    jobs: VecDeque<Job>,
+    /// Whose jobs have run, the last one at the end.
+    ran: Vec<Turn>,
+    /// How many were ever started.
     started: u64,
-    left: u64,
     held: bool,
 }
 
+struct Job {
+    number: u64,
+    turn: Turn,
+    run: BoxFuture<'static, ()>,
+}
+
 impl FakeWorkers {
-    /// A pool in which up to four jobs wait.
+    /// A pool in which up to four jobs of a project wait.
     #[must_use]
     pub fn new() -> Self {
         Self::with_room_for(4)
     }
 
-    /// A pool in which up to so many jobs wait.
+    /// A pool in which up to so many jobs of a project wait.
     #[must_use]
     pub fn with_room_for(waiting_max: usize) -> Self {
         Self(Arc::new(Queue {
@@ -56,11 +63,15 @@ impl FakeWorkers {
         while self.0.run_one() {}
     }
 
+    /// Runs the next job that waits. Whether there was one.
+    pub fn run_one(&self) -> bool {
+        self.0.run_one()
+    }
+
     /// Drops all that waits, as the end of a process does.
     pub fn drop_all(&self) {
         let dropped = {
             let mut inner = self.0.lock();
-            inner.left = inner.started;
             std::mem::take(&mut inner.jobs)
         };
         drop(dropped);
@@ -73,8 +84,12 @@ impl FakeWorkers {
 }
 
 impl Workers for FakeWorkers {
-    fn start(&self, job: BoxFuture<'static, ()>) -> Result<BoxFuture<'static, ()>, QueueFull> {
-        let number = self.0.push(job)?;
+    fn start(
+        &self,
+        turn: Turn,
+        job: BoxFuture<'static, ()>,
+    ) -> Result<BoxFuture<'static, ()>, QueueFull> {
+        let number = self.0.push(turn, job)?;
         let queue = Arc::clone(&self.0);
         Ok(Box::pin(async move {
             while queue.is_due(number) {
@@ -89,32 +104,44 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: BoxFuture<'static, ()>) -> Result<u64, QueueFull> {
+    fn push(&self, turn: Turn, run: BoxFuture<'static, ()>) -> Result<u64, QueueFull> {
         let mut inner = self.lock();
-        if inner.jobs.len() >= self.waiting_max {
+        let waiting = inner.jobs.iter().filter(|job| job.turn == turn).count();
+        if waiting >= self.waiting_max {
             // A job may hold what comes back here when it is dropped.
             drop(inner);
-            drop(job);
+            drop(run);
             return Err(QueueFull);
         }
-        inner.jobs.push_back(job);
         inner.started += 1;
-        Ok(inner.started)
+        let number = inner.started;
+        inner.jobs.push_back(Job { number, turn, run });
+        Ok(number)
     }
 
     fn is_due(&self, number: u64) -> bool {
         let inner = self.lock();
-        !inner.held && inner.left < number
+        !inner.held && inner.jobs.iter().any(|job| job.number == number)
     }
 
     fn run_one(&self) -> bool {
         let job = {
             let mut inner = self.lock();
-            let job = inner.jobs.pop_front();
-            inner.left += u64::from(job.is_some());
-            job
+            inner.take()
         };
-        job.map(block_on).is_some()
+        job.map(|job| block_on(job.run)).is_some()
+    }
+}
+
+impl Inner {
+    /// The first job of who ran longest ago, or never.
+    fn take(&mut self) -> Option<Job> {
+        let last_run = |job: &Job| self.ran.iter().rposition(|turn| *turn == job.turn);
+        let jobs = self.jobs.iter().enumerate();
+        let (at, _) = jobs.min_by_key(|(_, job)| last_run(job))?;
+        let job = self.jobs.remove(at)?;
+        self.ran.push(job.turn);
+        Some(job)
     }
 }
 
@@ -139,7 +166,7 @@ mod tests {
     fn count(workers: &FakeWorkers, ran: &Arc<Mutex<u32>>) -> Result<(), QueueFull> {
         let ran = Arc::clone(ran);
         let job = async move { *ran.lock().unwrap() += 1 };
-        workers.start(Box::pin(job)).map(block_on)
+        workers.start(Turn::SERVER, Box::pin(job)).map(block_on)
     }
 
     #[test]

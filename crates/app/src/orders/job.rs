@@ -2,7 +2,7 @@
 //! how each ends.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use donjon_domain::{
-    Order, OrderId, OrderState,
+    Order, OrderId, OrderState, ProjectId,
     ports::{BoxFuture, Health, QueueFull, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
@@ -24,6 +24,9 @@ use crate::{Error, core::Core};
 /// How many orders one look for waiting ones starts, at the most.
 const RESUMED_MAX: u32 = 256;
 
+/// How many of them are of one project. More than wait in memory.
+const RESUMED_OF_EACH_MAX: u32 = 8;
+
 /// The jobs of orders.
 pub(super) struct Jobs {
     core: Arc<Core>,
@@ -32,13 +35,14 @@ pub(super) struct Jobs {
     backlog: AtomicBool,
 }
 
-/// Orders that have a job, or will have one at once.
+/// Orders that have a job, or will have one at once, and whose they are.
 #[derive(Default)]
-struct UnderWay(Mutex<HashSet<OrderId>>);
+struct UnderWay(Mutex<HashMap<OrderId, Turn>>);
 
 /// An order that nobody else starts. Given back when dropped.
 pub(super) struct Claim {
     id: OrderId,
+    turn: Turn,
     under_way: Arc<UnderWay>,
 }
 
@@ -52,10 +56,18 @@ impl Jobs {
     }
 
     /// `None` where the order has a job.
-    pub(super) fn claim(&self, id: OrderId) -> Option<Claim> {
-        let is_new = self.under_way.lock().insert(id);
+    pub(super) fn claim(&self, id: OrderId, project: &ProjectId) -> Option<Claim> {
+        let turn = Turn::of(project);
+        let is_new = match self.under_way.lock().entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(turn);
+                true
+            }
+        };
         is_new.then(|| Claim {
             id,
+            turn,
             under_way: Arc::clone(&self.under_way),
         })
     }
@@ -64,7 +76,7 @@ impl Jobs {
     /// it has ended or taken too long, or `None` where there is no room: the
     /// order then waits until a job ends.
     pub(super) fn start(self: &Arc<Self>, claim: Claim) -> Option<BoxFuture<'static, ()>> {
-        let jobs = Arc::clone(self);
+        let (jobs, turn) = (Arc::clone(self), claim.turn);
         let job = async move {
             let has_ended = jobs.run(claim.id).await;
             drop(claim);
@@ -73,7 +85,7 @@ impl Jobs {
                 jobs.resume_backlog().await;
             }
         };
-        match self.core.workers.start(Box::pin(job)) {
+        match self.core.workers.start(turn, Box::pin(job)) {
             Ok(done) => Some(done),
             Err(QueueFull) => {
                 self.backlog.store(true, Ordering::Relaxed);
@@ -82,31 +94,39 @@ impl Jobs {
         }
     }
 
-    /// Starts jobs for orders that wait and have none, the oldest first, as
-    /// long as there is room. None while the disk is full: their keys could
+    /// Starts jobs for orders that wait and have none: the oldest of each
+    /// project, then its next, as long as there is room. None while the disk is full: their keys could
     /// not be stored.
     pub(super) async fn resume(self: &Arc<Self>) -> Result<usize, Error> {
         if self.core.repository.health() != Health::Good {
             return Ok(0);
         }
-        let under_way = u32::try_from(self.under_way.lock().len()).unwrap_or(u32::MAX);
+        let (under_way, of_one) = self.under_way.count();
+        // Enough that some are among them that have no job.
         let limit = RESUMED_MAX.saturating_add(under_way);
+        let of_each = RESUMED_OF_EACH_MAX.saturating_add(of_one);
         let pending: Result<Vec<Order>, RepositoryError> = self
             .core
             .repository
             .read_with(Reading::Scan(Turn::SERVER), move |tx| {
-                tx.pending_orders(limit)
+                tx.pending_orders(of_each, limit)
             })
             .await;
         let mut started = 0;
+        let mut full = HashSet::new();
         for order in pending? {
-            let Some(claim) = self.claim(order.id) else {
+            if full.contains(&order.project) {
+                continue;
+            }
+            let Some(claim) = self.claim(order.id, &order.project) else {
                 continue;
             };
-            if self.start(claim).is_none() {
-                break;
+            if self.start(claim).is_some() {
+                started += 1;
+            } else {
+                // There may be room for others.
+                full.insert(order.project);
             }
-            started += 1;
         }
         Ok(started)
     }
@@ -202,8 +222,19 @@ fn warn(error: &Error, text: &'static str) {
 }
 
 impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, HashSet<OrderId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, Turn>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are, and of the project that has most.
+    fn count(&self) -> (u32, u32) {
+        let under_way = self.lock();
+        let mut of_each: HashMap<Turn, u32> = HashMap::new();
+        for turn in under_way.values() {
+            *of_each.entry(*turn).or_default() += 1;
+        }
+        let all = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
+        (all, of_each.into_values().max().unwrap_or(0))
     }
 }
 

@@ -293,6 +293,27 @@ fn orders_without_room_follow_when_a_job_ends() {
     assert_eq!((rig.secrets().len(), rig.generator.made()), (22, 11));
 }
 
+/// However many of one project wait: of every other there is room for some.
+#[test]
+fn waiting_orders_are_resumed_of_every_project() {
+    let rig = Rig::new();
+    rig.workers.hold();
+    for _ in 0..300 {
+        rig.give(pair(None)).unwrap();
+    }
+    let other = caller("somebody", "other", &["member"]);
+    let order = block_on(rig.app.orders.create(&other, pair(None))).unwrap();
+    rig.workers.drop_all();
+    assert_eq!(rig.resume(), 5);
+    assert_eq!(rig.resume(), 0, "the others have no room");
+    let state = || block_on(rig.app.orders.fetch(&other, order)).unwrap().state;
+    assert_eq!(state(), OrderState::Pending);
+    // The second that runs.
+    assert!(rig.workers.run_one() && rig.workers.run_one());
+    assert_ne!(state(), OrderState::Pending);
+    assert_eq!(rig.generator.made(), 2);
+}
+
 #[test]
 fn whoever_waited_too_long_finds_the_order_pending() {
     let rig = Rig::new();

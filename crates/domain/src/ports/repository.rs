@@ -7,14 +7,10 @@
 
 use std::{
     fmt,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{
-    ProjectId,
-    ports::{BoxError, BoxFuture, ReadTx, WriteTx},
-};
+use crate::ports::{BoxError, BoxFuture, ReadTx, Turn, WriteTx};
 
 /// A unit of reading: sees one snapshot. May run more than once.
 pub type ReadJob = Box<dyn FnMut(&mut dyn ReadTx) -> Result<(), TxError> + Send>;
@@ -34,25 +30,6 @@ pub enum Reading {
     /// A list that may visit many rows: milliseconds, never on a thread that
     /// serves requests. Those who ask for many take turns.
     Scan(Turn),
-}
-
-/// For whom a scan is: one who asks for many waits for itself, not the others
-/// for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Turn(u64);
-
-impl Turn {
-    /// What the server and its operator ask for, which no project delays.
-    pub const SERVER: Self = Self(0);
-
-    /// What somebody of this project asks for. Two projects may share a turn,
-    /// which is unlikely and does little harm.
-    #[must_use]
-    pub fn of(project: &ProjectId) -> Self {
-        let mut hasher = DefaultHasher::new();
-        project.as_str().hash(&mut hasher);
-        Self(hasher.finish().max(1))
-    }
 }
 
 /// Stores everything that lasts.

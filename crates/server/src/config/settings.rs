@@ -289,7 +289,8 @@ fn expired_kept(values: &Values<'_>) -> Result<Option<Duration>> {
 fn orders(values: &Values<'_>) -> Result<WorkerSettings> {
     let threads = match values.0.get("orders.workers") {
         Some(_) => usize::try_from(values.count("orders.workers", 1..=WORKERS_MAX)?)?,
-        None => available_parallelism().map_or(1, NonZero::get),
+        // Requests keep a processor.
+        None => available_parallelism().map_or(1, |all| (all.get() - 1).max(1)),
     };
     Ok(WorkerSettings {
         threads: NonZero::new(threads).context("orders.workers is at least 1")?,

@@ -177,6 +177,7 @@ fn a_released_script_never_changes() {
         ("0003_secret_stores", -7_485_162_556_724_354_170),
         ("0004_residue", 7_824_825_820_220_021_067),
         ("0005_removed_entries", -186_476_253_221_333_328),
+        ("0006_orders_by_project", -9_053_667_961_117_864_254),
     ];
     let found: Vec<_> = MIGRATIONS
         .iter()

@@ -1,11 +1,13 @@
 //! Orders.
 
+use std::collections::BTreeSet;
+
 use donjon_domain::{
     ContainerId, KekId, KeySpec, Order, OrderFailure, OrderId, OrderQuery, OrderResult, OrderState,
     OrderType, Page, ProjectId, Sealed, SecretId, Timestamp,
     ports::{OrderReads, OrderWrites, RepositoryError},
 };
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Found, Mode, Tx, WriteTransaction,
@@ -45,13 +47,17 @@ impl<M: Mode> OrderReads for Tx<'_, M> {
         self.run(|tx| lists::orders(tx, query))
     }
 
-    fn pending_orders(&mut self, limit: u32) -> Result<Vec<Order>, RepositoryError> {
+    fn pending_orders(&mut self, of_each: u32, limit: u32) -> Result<Vec<Order>, RepositoryError> {
         self.run(|tx| {
-            let mut statement = tx.connection.prepare_cached(PENDING)?;
-            let mut rows = statement.query([limit])?;
-            let mut orders = Vec::new();
-            while let Some(row) = rows.next()? {
-                orders.push(of_any_project(tx, row)?);
+            let places = pending_places(tx.connection, of_each, limit)?;
+            let sql = select_orders!("WHERE place = ?1");
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut orders = Vec::with_capacity(places.len());
+            for place in places {
+                let mut rows = statement.query([place])?;
+                if let Some(row) = rows.next()? {
+                    orders.push(of_any_project(tx, row)?);
+                }
             }
             Ok(orders)
         })
@@ -117,9 +123,10 @@ impl OrderWrites for WriteTransaction<'_> {
     }
 }
 
-/// Reads the index of pending orders in its order: limit.
-pub(crate) const PENDING: &str =
-    select_orders!("INDEXED BY orders_pending WHERE state = 0 ORDER BY creation LIMIT ?1");
+/// Reads the index of pending orders, which are in the order of their creation
+/// within a project: first place, place behind the last one, limit.
+pub(crate) const PENDING: &str = "SELECT place, creation FROM orders INDEXED BY orders_pending \
+     WHERE state = 0 AND place >= ?1 AND place < ?2 ORDER BY place LIMIT ?3";
 
 impl Listed for Order {
     type Id = OrderId;
@@ -231,6 +238,39 @@ fn insert(tx: &mut WriteTransaction<'_>, order: &Order) -> Result<(), Failure> {
     tx.found = Some(Found::new(order.id, place));
     tx.mode.pending.count(Kind::Orders, place, 1);
     Ok(())
+}
+
+/// Where the pending orders are that are next, one project after the other. Seeks
+/// from project to project, however many orders each has.
+fn pending_places(
+    connection: &Connection,
+    of_each: u32,
+    limit: u32,
+) -> Result<Vec<Place>, Failure> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found: BTreeSet<(u32, i64, Place)> = BTreeSet::new();
+    let mut statement = connection.prepare_cached(PENDING)?;
+    let mut behind = Place::first_of(0);
+    loop {
+        let next: Option<Place> = statement
+            .query_row(params![behind, i64::MAX, 1], |row| row.get(0))
+            .optional()?;
+        let Some(first) = next else {
+            break;
+        };
+        behind = Place::end_of(first.project());
+        let mut rows = statement.query(params![first, behind, of_each])?;
+        for rank in 0.. {
+            let Some(row) = rows.next()? else {
+                break;
+            };
+            found.insert((rank, row.get(1)?, row.get(0)?));
+            if found.len() > limit {
+                found.pop_last();
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(_, _, place)| place).collect())
 }
 
 /// Reads a row, and the name of its project.

@@ -155,7 +155,7 @@ macro_rules! repository_contract {
                 a_pending_order_ends,
                 an_order_ends_once,
                 an_order_is_apart_from_what_it_made,
-                pending_orders_are_oldest_first,
+                pending_orders_take_turns,
                 a_list_of_orders_is_in_order_of_creation,
                 orders_come_in_pages,
                 orders_are_filtered_by_meta,

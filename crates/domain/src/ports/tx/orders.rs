@@ -17,12 +17,14 @@ pub trait OrderReads {
     /// As storage fails.
     fn list_orders(&mut self, query: &OrderQuery) -> Result<Page<Order>, RepositoryError>;
 
-    /// Up to `limit` orders of any project that are pending, in the order in
-    /// which they were added. `limit` may be 0.
+    /// Orders that are pending: up to `of_each` of each project, its oldest, and
+    /// up to `limit` in all. The oldest of every project come first, then all
+    /// second ones and so on, each in the order in which they were added. Both
+    /// may be 0.
     ///
     /// # Errors
     /// As storage fails.
-    fn pending_orders(&mut self, limit: u32) -> Result<Vec<Order>, RepositoryError>;
+    fn pending_orders(&mut self, of_each: u32, limit: u32) -> Result<Vec<Order>, RepositoryError>;
 }
 
 /// Writes of orders.

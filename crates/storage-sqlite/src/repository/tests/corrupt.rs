@@ -100,7 +100,7 @@ fn failures(fixture: &Fixture) -> Vec<RepositoryErrorKind> {
         |tx| tx.list_containers(&containers()).map(|_| ()),
         |tx| tx.order(sample::order_id(1)).map(|_| ()),
         |tx| tx.list_orders(&orders()).map(|_| ()),
-        |tx| tx.pending_orders(10).map(|_| ()),
+        |tx| tx.pending_orders(10, 10).map(|_| ()),
         |tx| tx.project_quotas(&ProjectId::new("project")).map(|_| ()),
         |tx| tx.list_transport_keys(None, first_ten()).map(|_| ()),
         |tx| tx.secret_stores().map(|_| ()),

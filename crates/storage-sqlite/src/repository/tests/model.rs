@@ -305,7 +305,7 @@ impl Both {
         let pending = |repository: &dyn Repository| {
             let found = block_on(
                 repository.read_with(Reading::Scan(Turn::SERVER), move |tx| {
-                    tx.pending_orders(limit)
+                    tx.pending_orders(2, limit)
                 }),
             );
             found.map_err(|error: RepositoryError| error).unwrap()

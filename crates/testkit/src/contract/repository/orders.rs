@@ -170,9 +170,10 @@ pub fn an_order_is_apart_from_what_it_made(repository: &dyn Repository) {
     check(repository, &sample::order(1, "other"));
 }
 
-/// Pending orders come in the order in which they were added, of all projects,
-/// whatever times they carry, up to the limit.
-pub fn pending_orders_are_oldest_first(repository: &dyn Repository) {
+/// Of the pending orders the first of each project come first, in the order in
+/// which they were added, whatever times they carry; then the second ones, up to
+/// the limits.
+pub fn pending_orders_take_turns(repository: &dyn Repository) {
     assert_eq!(pending(repository, 10), []);
     for (number, project) in [(5, "a"), (1, "b"), (4, "a"), (2, "c"), (3, "b")] {
         let seconds = i64::try_from(number).expect("a small number");
@@ -183,10 +184,15 @@ pub fn pending_orders_are_oldest_first(repository: &dyn Repository) {
         };
         insert(repository, &order);
     }
-    assert_eq!(pending(repository, 10), numbered([5, 1, 4, 2, 3]));
+    assert_eq!(pending(repository, 10), numbered([5, 1, 2, 4, 3]));
     assert_eq!(pending(repository, 2), numbered([5, 1]));
     assert_eq!(pending(repository, 0), []);
-    assert_eq!(pending(repository, u32::MAX), numbered([5, 1, 4, 2, 3]));
+    assert_eq!(pending(repository, 4), numbered([5, 1, 2, 4]));
+    assert_eq!(pending(repository, u32::MAX), numbered([5, 1, 2, 4, 3]));
+    for (of_each, expected) in [(0, 0), (1, 3), (2, 5)] {
+        let found = read(repository, move |tx| tx.pending_orders(of_each, 10));
+        assert_eq!(found.len(), expected, "of each: {of_each}");
+    }
     let state = states().pop().expect("there is an end");
     write(repository, move |tx| {
         tx.end_order(sample::order_id(1), &state, sample::NOW)?;
@@ -194,7 +200,7 @@ pub fn pending_orders_are_oldest_first(repository: &dyn Repository) {
         tx.insert_order(&sample::order(6, "a"))
     });
     assert_eq!(pending(repository, 10), numbered([5, 2, 3, 6]));
-    let first = read(repository, |tx| tx.pending_orders(1));
+    let first = read(repository, |tx| tx.pending_orders(10, 1));
     let whole = read(repository, |tx| tx.order(sample::order_id(5)));
     assert_eq!(first.into_iter().next(), whole);
 }
@@ -322,7 +328,7 @@ pub fn a_failed_job_leaves_no_order(repository: &dyn Repository) {
         tx.end_order(sample::order_id(1), &state, sample::NOW)?;
         assert!(tx.delete_order(sample::order_id(2))?);
         tx.insert_order(&sample::order(3, "new project"))?;
-        let pending = tx.pending_orders(10)?;
+        let pending = tx.pending_orders(10, 10)?;
         assert_eq!(pending, [sample::order(3, "new project")]);
         let page = tx.list_orders(&all_of("project"))?;
         assert_eq!((ids(&page), page.total), (numbered([1]), 1));
@@ -373,7 +379,7 @@ pub(crate) fn insert(repository: &dyn Repository, order: &Order) {
 }
 
 fn pending(repository: &dyn Repository, limit: u32) -> Vec<OrderId> {
-    let found = read(repository, move |tx| tx.pending_orders(limit));
+    let found = read(repository, move |tx| tx.pending_orders(u32::MAX, limit));
     found.iter().map(|order| order.id).collect()
 }
 

@@ -1,7 +1,9 @@
 //! Orders.
 
+use std::collections::HashMap;
+
 use donjon_domain::{
-    Order, OrderId, OrderQuery, OrderState, Page, Timestamp,
+    Order, OrderId, OrderQuery, OrderState, Page, ProjectId, Timestamp,
     ports::{OrderReads, OrderWrites, RepositoryError, RepositoryErrorKind},
 };
 
@@ -17,11 +19,23 @@ impl OrderReads for Tx {
         Ok(list::orders(&self.state, query))
     }
 
-    fn pending_orders(&mut self, limit: u32) -> Result<Vec<Order>, RepositoryError> {
+    fn pending_orders(&mut self, of_each: u32, limit: u32) -> Result<Vec<Order>, RepositoryError> {
         let orders = self.state.orders.rows();
         let pending = orders.filter(|order| order.state == OrderState::Pending);
+        let mut seen: HashMap<&ProjectId, u32> = HashMap::new();
+        let mut ranked = Vec::new();
+        for order in pending {
+            let before = seen.entry(&order.project).or_default();
+            if *before < of_each {
+                ranked.push((*before, order));
+                *before += 1;
+            }
+        }
+        // Stable: among equals they stay in the order in which they were added.
+        ranked.sort_by_key(|(rank, _)| *rank);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(pending.take(limit).cloned().collect())
+        let first = ranked.into_iter().take(limit);
+        Ok(first.map(|(_, order)| order.clone()).collect())
     }
 }
 

@@ -1,46 +1,65 @@
-//! Scans that wait, and whose turn it is.
+//! Jobs that wait, and whose turn it is.
 //!
-//! A scan may take seconds, and a project may ask for as many as it likes. So
-//! projects take turns, none has all threads at a time, and what the server asks
-//! for itself has a thread of its own.
+//! A scan or an order may take seconds, and a project may ask for as many as it
+//! likes. So projects take turns, none has all threads at a time, and what the
+//! server asks for itself has a lane of its own. For adapters that have threads.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Condvar, Mutex, PoisonError},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use donjon_domain::ports::{RepositoryErrorKind, Turn};
+use crate::ProjectId;
 
-use crate::readers::lock;
+/// For whom a job is: one who asks for many waits for itself, not the others
+/// for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Turn(u64);
 
 /// Jobs by whose they are. Shared by those who ask and the threads that run.
-pub(crate) struct Turns<J> {
+#[derive(Debug)]
+pub struct Turns<J> {
     state: Mutex<State<J>>,
     changed: Condvar,
     limits: Limits,
 }
 
-/// How much a project may have.
+/// How much a project may have, and all of them.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Jobs that wait.
     waiting: usize,
+    /// Jobs of all projects that wait.
+    waiting_in_all: usize,
     /// Jobs that run.
     running: usize,
 }
 
 /// Which jobs a thread runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub enum Lane {
     /// Those of projects.
     Projects,
     /// Those of the server.
     Server,
 }
 
+/// Why a job does not wait for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTurn {
+    /// Too many jobs wait.
+    #[error("too many jobs wait")]
+    Full,
+    /// It was closed.
+    #[error("no more jobs are taken")]
+    Closed,
+}
+
+#[derive(Debug)]
 struct State<J> {
     waiting: HashMap<Turn, VecDeque<J>>,
-    /// Whose jobs wait, in the order in which they are next.
+    /// Whose jobs wait; who waits for longest since its last job is the first.
     order: VecDeque<Turn>,
     running: HashMap<Turn, usize>,
     /// Jobs of projects that wait.
@@ -48,14 +67,32 @@ struct State<J> {
     is_closed: bool,
 }
 
-/// So many projects may have all the jobs waiting that one may have.
-const PROJECTS_FULL: usize = 16;
+// === impl Turn ===
+
+impl Turn {
+    /// What the server and its operator ask for, which no project delays.
+    pub const SERVER: Self = Self(0);
+
+    /// What somebody of this project asks for. Two projects may share a turn,
+    /// which is unlikely and does little harm.
+    #[must_use]
+    pub fn of(project: &ProjectId) -> Self {
+        let mut hasher = DefaultHasher::new();
+        project.as_str().hash(&mut hasher);
+        Self(hasher.finish().max(1))
+    }
+}
+
+// === impl Turns ===
 
 impl<J> Turns<J> {
     /// For so many threads that run jobs of projects; a project may have up to
-    /// `waiting_max` jobs waiting, and leaves one of the threads to others, if
+    /// `waiting_max` jobs waiting, `full_max` projects as many, and all together
+    /// no more than these. A project leaves one of the threads to others, if
     /// there are several.
-    pub(crate) fn new(threads: usize, waiting_max: usize) -> Self {
+    #[must_use]
+    pub fn new(threads: usize, waiting_max: usize, full_max: usize) -> Self {
+        let waiting_max = waiting_max.max(1);
         Self {
             state: Mutex::new(State {
                 waiting: HashMap::new(),
@@ -66,28 +103,28 @@ impl<J> Turns<J> {
             }),
             changed: Condvar::new(),
             limits: Limits {
-                waiting: waiting_max.max(1),
+                waiting: waiting_max,
+                waiting_in_all: waiting_max.saturating_mul(full_max.max(1)),
                 running: threads.saturating_sub(1).max(1),
             },
         }
     }
 
-    /// Lets a job wait for its turn.
+    /// Lets a job wait for its turn. Never blocks for long.
     ///
     /// # Errors
-    /// [`RepositoryErrorKind::Overloaded`] where too many wait,
-    /// [`RepositoryErrorKind::Unavailable`] once it was closed.
-    pub(crate) fn push(&self, turn: Turn, job: J) -> Result<(), RepositoryErrorKind> {
+    /// [`NoTurn`]; the job is dropped then.
+    pub fn push(&self, turn: Turn, job: J) -> Result<(), NoTurn> {
         let mut state = lock(&self.state);
         let state_ref = &mut *state;
         if state_ref.is_closed {
-            return Err(RepositoryErrorKind::Unavailable);
+            return Err(NoTurn::Closed);
         }
         let waiting = state_ref.waiting.get(&turn).map_or(0, VecDeque::len);
         let is_of_project = lane_of(turn) == Lane::Projects;
-        let all_max = self.limits.waiting.saturating_mul(PROJECTS_FULL);
-        if waiting >= self.limits.waiting || (is_of_project && state_ref.count >= all_max) {
-            return Err(RepositoryErrorKind::Overloaded);
+        let is_full = is_of_project && state_ref.count >= self.limits.waiting_in_all;
+        if waiting >= self.limits.waiting || is_full {
+            return Err(NoTurn::Full);
         }
         if waiting == 0 {
             state_ref.order.push_back(turn);
@@ -99,9 +136,10 @@ impl<J> Turns<J> {
         Ok(())
     }
 
-    /// The job whose turn it is, when there is one; `None` once it was closed and
-    /// nothing waits for this lane. [`Turns::finish`] has to follow.
-    pub(crate) fn next(&self, lane: Lane) -> Option<(Turn, J)> {
+    /// The job whose turn it is: one of those of whom the fewest run, among them
+    /// of who waits for longest. Blocks until there is one; `None` once it was
+    /// closed and nothing waits for this lane. [`Turns::finish`] has to follow.
+    pub fn next(&self, lane: Lane) -> Option<(Turn, J)> {
         let mut state = lock(&self.state);
         loop {
             if let Some(next) = state.take(lane, self.limits.running) {
@@ -117,9 +155,13 @@ impl<J> Turns<J> {
         }
     }
 
-    /// A job of theirs has ended.
-    pub(crate) fn finish(&self, turn: Turn) {
+    /// A job of theirs has ended. Who came while it ran is before them.
+    pub fn finish(&self, turn: Turn) {
         let mut state = lock(&self.state);
+        if let Some(at) = state.order.iter().position(|waits| *waits == turn) {
+            state.order.remove(at);
+            state.order.push_back(turn);
+        }
         if let Some(running) = state.running.get_mut(&turn) {
             *running -= 1;
             if *running == 0 {
@@ -131,7 +173,7 @@ impl<J> Turns<J> {
     }
 
     /// Takes no more jobs. Those that wait still run.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         lock(&self.state).is_closed = true;
         self.changed.notify_all();
     }
@@ -139,11 +181,12 @@ impl<J> Turns<J> {
 
 impl<J> State<J> {
     fn take(&mut self, lane: Lane, running_max: usize) -> Option<(Turn, J)> {
-        let is_next = |turn: &Turn| {
-            let running = self.running.get(turn).copied().unwrap_or(0);
-            lane_of(*turn) == lane && running < running_max
-        };
-        let at = self.order.iter().position(is_next)?;
+        let running = |turn: &Turn| self.running.get(turn).copied().unwrap_or(0);
+        let may_run = |turn: &Turn| lane_of(*turn) == lane && running(turn) < running_max;
+        let candidates = self.order.iter().enumerate();
+        let (at, _) = candidates
+            .filter(|(_, turn)| may_run(turn))
+            .min_by_key(|(_, turn)| running(turn))?;
         let turn = self.order.remove(at)?;
         let waiting = self.waiting.get_mut(&turn)?;
         let job = waiting.pop_front()?;
@@ -166,10 +209,12 @@ fn lane_of(turn: Turn) -> Lane {
     }
 }
 
+fn lock<J>(state: &Mutex<State<J>>) -> MutexGuard<'_, State<J>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
-    use donjon_domain::ProjectId;
-
     use super::*;
 
     fn turn(project: &str) -> Turn {
@@ -178,7 +223,7 @@ mod tests {
 
     #[test]
     fn projects_take_turns() {
-        let turns = Turns::new(9, 8);
+        let turns = Turns::new(9, 8, 16);
         for (project, number) in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)] {
             turns.push(turn(project), number).unwrap();
         }
@@ -190,7 +235,7 @@ mod tests {
 
     #[test]
     fn nobody_has_all_threads() {
-        let turns = Turns::new(2, 8);
+        let turns = Turns::new(2, 8, 16);
         for number in 1..4 {
             turns.push(turn("a"), number).unwrap();
         }
@@ -205,19 +250,48 @@ mod tests {
         assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 2)));
     }
 
+    /// However many wait of one: who has none running is the next.
+    #[test]
+    fn who_comes_while_others_run_is_next() {
+        let turns = Turns::new(1, 8, 16);
+        for number in 1..=3 {
+            turns.push(turn("a"), number).unwrap();
+        }
+        let next = || {
+            let (turn, number) = turns.next(Lane::Projects).unwrap();
+            turns.finish(turn);
+            number
+        };
+        assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 1)));
+        turns.push(turn("b"), 4).unwrap();
+        turns.push(turn("b"), 5).unwrap();
+        turns.finish(turn("a"));
+        assert_eq!([next(), next(), next(), next()], [4, 2, 5, 3]);
+
+        let turns = Turns::new(3, 8, 16);
+        for number in 1..=3 {
+            turns.push(turn("a"), number).unwrap();
+        }
+        assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 1)));
+        turns.push(turn("b"), 4).unwrap();
+        // Two threads are free, and the first of them is for "b".
+        assert_eq!(turns.next(Lane::Projects), Some((turn("b"), 4)));
+        assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 2)));
+    }
+
     #[test]
     fn who_asks_too_much_is_refused_alone() {
-        let turns = Turns::new(2, 2);
+        let turns = Turns::new(2, 2, 16);
         turns.push(turn("a"), 1).unwrap();
         turns.push(turn("a"), 2).unwrap();
         let refused = turns.push(turn("a"), 3).unwrap_err();
-        assert_eq!(refused, RepositoryErrorKind::Overloaded);
+        assert_eq!(refused, NoTurn::Full);
         turns.push(turn("b"), 4).unwrap();
         for number in 0..29 {
             turns.push(turn(&format!("more {number}")), number).unwrap();
         }
         let refused = turns.push(turn("one too many"), 0).unwrap_err();
-        assert_eq!(refused, RepositoryErrorKind::Overloaded);
+        assert_eq!(refused, NoTurn::Full);
         turns.push(Turn::SERVER, 5).unwrap();
         assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 1)));
         turns.push(turn("one too many"), 0).unwrap();
@@ -225,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_server_waits_for_nobody() {
-        let turns = Turns::new(1, 8);
+        let turns = Turns::new(1, 8, 16);
         turns.push(turn("a"), 1).unwrap();
         turns.push(Turn::SERVER, 2).unwrap();
         assert_eq!(turns.next(Lane::Server), Some((Turn::SERVER, 2)));
@@ -234,6 +308,6 @@ mod tests {
         assert_eq!(turns.next(Lane::Projects), Some((turn("a"), 1)));
         assert_eq!(turns.next(Lane::Projects), None);
         let refused = turns.push(turn("a"), 3).unwrap_err();
-        assert_eq!(refused, RepositoryErrorKind::Unavailable);
+        assert_eq!(refused, NoTurn::Closed);
     }
 }
