@@ -11,7 +11,7 @@ use crate::{Entity, Error};
 /// The most that one secret or container may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Consumers.
+    /// Consumers; other projects register up to half of it.
     pub consumers: NonZeroU32,
     /// Secrets in a container; so many that were in it are remembered, too.
     pub container_secrets: NonZeroU32,
@@ -31,7 +31,8 @@ pub enum Bounded {
 }
 
 impl Bounds {
-    /// Checks that it may have one more consumer.
+    /// Checks that it may have one more consumer. Those of its own project always
+    /// find half of the room, whatever others register who may read it.
     ///
     /// # Errors
     /// [`Error::BoundReached`]; else as storage fails.
@@ -39,11 +40,17 @@ impl Bounds {
         &self,
         tx: &mut dyn WriteTx,
         id: E,
+        is_own: bool,
     ) -> Result<(), Error> {
-        if id.has_consumers(tx, self.consumers)? {
+        let limit = if is_own {
+            self.consumers
+        } else {
+            half(self.consumers)
+        };
+        if id.has_consumers(tx, limit)? {
             return Err(Error::BoundReached {
                 bounded: Bounded::Consumers,
-                limit: u64::from(self.consumers.get()),
+                limit: u64::from(limit.get()),
             });
         }
         Ok(())
@@ -97,6 +104,11 @@ impl Default for Bounds {
             metadata_bytes: 25_000,
         }
     }
+}
+
+/// At least one.
+fn half(number: NonZeroU32) -> NonZeroU32 {
+    NonZeroU32::new(number.get() / 2).unwrap_or(number)
 }
 
 /// Two pairs of quotes, a colon and a comma stand around them.

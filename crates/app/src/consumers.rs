@@ -93,9 +93,10 @@ impl Consumers {
                 E::RULES.consumers_post,
                 id,
                 move |tx, mut stored, now| {
+                    let is_own = project == *E::project(&stored);
                     quotas::admit(tx, &quotas, &project, E::CONSUMERS, now)?;
                     if id.find_consumer(tx, &consumer)?.is_none() {
-                        bounds.admit_consumer(tx, id)?;
+                        bounds.admit_consumer(tx, id, is_own)?;
                         let row = StoredConsumer {
                             id: registration,
                             project: project.clone(),

@@ -7,7 +7,7 @@ use donjon_domain::{
 };
 
 use super::*;
-use crate::{EntryRequest, NewContainer};
+use crate::{Bounded, EntryRequest, NewContainer};
 
 fn entry(name: &str, secret: Option<SecretId>) -> EntryRequest {
     EntryRequest {
@@ -273,6 +273,40 @@ fn an_acl_of_a_container_lets_a_stranger_read_and_register() {
     assert!(matches!(refused, Err(Error::NotTheRegistrar)));
     let left = block_on(consumers.remove(&member(), id, container_consumer("theirs"))).unwrap();
     assert_eq!(left.consumers, [container_consumer("mine")]);
+}
+
+/// Whoever may only read registers consumers too, and must not take the room of the container's own project.
+#[test]
+fn other_projects_register_up_to_half_of_the_bound() {
+    let limit = |number| NonZeroU32::new(number).unwrap();
+    let bounds = Bounds {
+        consumers: limit(4),
+        ..Bounds::default()
+    };
+    let rig = Rig::with(Policy::secure_rbac(), bounds);
+    let id = rig.contain(&member(), &[]).unwrap();
+    let change = AclChange {
+        users: Some(sample::users(&["s"])),
+        project_access: Some(true),
+    };
+    block_on(rig.app.acls.replace(&member(), id, Some(change))).unwrap();
+    let register = |who, name| {
+        let consumer = container_consumer(name);
+        block_on(rig.app.consumers.register(&who, id, consumer)).map(drop)
+    };
+    let full = |outcome, most| {
+        let Err(Error::BoundReached { bounded, limit }) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!((bounded, limit), (Bounded::Consumers, most));
+    };
+    register(stranger(), "a").unwrap();
+    register(stranger(), "b").unwrap();
+    full(register(stranger(), "c"), 2);
+    register(stranger(), "b").unwrap();
+    register(member(), "c").unwrap();
+    register(member(), "d").unwrap();
+    full(register(member(), "e"), 4);
 }
 
 #[test]
