@@ -197,9 +197,16 @@ fn tls_files_that_cannot_be_used_are_a_configuration_error() {
     let rig = Rig::new();
     let text = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
     rig.write("donjon.toml", text, 0o644);
-    rig.refused(&["serve", "--config", "donjon.toml"], 2, "cert.pem");
+    let verbs = [&["serve"][..], &["config", "check"]];
+    let refused = |why| {
+        for verb in verbs {
+            let args = [verb, &["--config", "donjon.toml"]].concat();
+            rig.refused(&args, 2, why);
+        }
+    };
+    refused("cert.pem");
     fs::write(rig.path("cert.pem"), "nonsense").unwrap();
     fs::write(rig.path("key.pem"), "nonsense").unwrap();
-    rig.refused(&["serve", "--config", "donjon.toml"], 2, "tls: ");
+    refused("tls: ");
     assert!(!rig.path("donjon-data").exists());
 }

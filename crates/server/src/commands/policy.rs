@@ -73,7 +73,8 @@ fn load(file: &cli::PolicyPlace) -> Result<(Settings, Policy, Option<Overrides>)
     Ok((settings, policy, overrides))
 }
 
-fn warn(path: &Path, overrides: &Overrides) -> Result<(), Failure> {
+/// Tells the operator what is likely not meant.
+pub(super) fn warn(path: &Path, overrides: &Overrides) -> Result<(), Failure> {
     overrides.notices.iter().try_for_each(|notice| {
         writeln!(std::io::stderr(), "warning: {}: {notice}", path.display()).or_exit(Exit::Other)
     })
