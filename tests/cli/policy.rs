@@ -151,6 +151,7 @@ fn a_bad_policy_file_ends_the_start_and_names_the_line() {
         let rig = with_policy(text);
         rig.refused(&["serve", "--config", "donjon.toml"], 2, place);
         rig.refused(&["policy", "check", "--config", "donjon.toml"], 2, place);
+        rig.refused(&["config", "check", "--config", "donjon.toml"], 2, place);
         assert!(!rig.path("donjon-data").exists());
     }
     rig().refused(
@@ -234,6 +235,9 @@ fn explain_says_which_rule_decides_with_and_without_a_server() {
     check("the policy file", "keeper");
     rig.write("policy.yaml", AUDITORS_DECRYPT, 0o644);
     check("the policy file", "auditor");
+    let text = explain(&rig, "role=member,project=\u{1b}[2Jp,user=u", &secret);
+    assert!(text.contains("project \\u{1b}[2Jp"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
     let nowhere = "7f3c1f6e-0b1d-4c59-9d0a-3a5f6e2b7c11";
     let args = ["policy", "explain", "--as", "role=member,project=p"];
     rig.refused(

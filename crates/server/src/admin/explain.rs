@@ -70,12 +70,46 @@ fn text(who: &Who, explained: &Explained) -> Result<String, Response> {
     } else {
         who.roles.join(", ")
     };
-    Ok(format!(
-        "caller: user {user}, project {}, roles {roles}\n\
-         target: {}\n\
-         rule {name}, from {source}: {}\n\n{}",
-        who.project, explained.target, rule.check, explained.explanation
-    )
-    .trim_end()
-    .to_owned())
+    let lines = [
+        format!(
+            "caller: user {user}, project {}, roles {roles}",
+            who.project
+        ),
+        format!("target: {}", explained.target),
+        format!("rule {name}, from {source}: {}", rule.check),
+        String::new(),
+    ];
+    let explanation = explained.explanation.to_string();
+    let lines = lines.iter().map(String::as_str).chain(explanation.lines());
+    let lines: Vec<_> = lines.map(printable).collect();
+    Ok(lines.join("\n").trim_end().to_owned())
+}
+
+/// A line without control characters: names of users and projects come from
+/// outside, and a terminal would obey.
+fn printable(line: &str) -> String {
+    line.chars().fold(String::new(), |mut line, char| {
+        if char.is_control() {
+            line.extend(char.escape_default());
+        } else {
+            line.push(char);
+        }
+        line
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn terminals_get_nothing_to_obey() {
+        for (line, expected) in [
+            ("project é, user 'u'", "project é, user 'u'"),
+            ("a\u{1b}[2Jb\nc\td", "a\\u{1b}[2Jb\\nc\\td"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+        ] {
+            assert_eq!(printable(line), expected);
+        }
+    }
 }
