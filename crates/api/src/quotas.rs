@@ -116,6 +116,7 @@ async fn put(mut request: Request<'_>, project: ProjectId) -> Result<Response<By
     request.require_json_accepted()?;
     request.authorize_project(Action::ProjectQuotasPut, OPERATION)?;
     request.require_json_type()?;
+    require_name(&project)?;
     let Some(body) = request.read_json_if_any().await? else {
         let text = "No data supplied to process.";
         return Err(Problem::issue(StatusCode::BAD_REQUEST, OPERATION, text));
@@ -128,6 +129,21 @@ async fn put(mut request: Request<'_>, project: ProjectId) -> Result<Response<By
         .await;
     changed.during(OPERATION)?;
     Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// What is configured stays, so a project that cannot be is none. Others may
+/// still be asked for and removed.
+fn require_name(project: &ProjectId) -> Result<(), Problem> {
+    let name = project.as_str();
+    let is_name = !name.trim().is_empty()
+        && name.chars().nth(NAME_CHARS_MAX).is_none()
+        && !name.contains(char::is_control);
+    if is_name {
+        return Ok(());
+    }
+    let text = "The name of a project has 1 to 255 characters, is not blank and has no control \
+                characters";
+    Err(Problem::issue(StatusCode::BAD_REQUEST, OPERATION, text))
 }
 
 fn read_changes(body: &Json) -> Result<ProjectQuotas, Problem> {
@@ -152,6 +168,8 @@ fn read_changes(body: &Json) -> Result<ProjectQuotas, Problem> {
 
 const OPERATION: Operation = Operation::ProjectQuotas;
 const KEY: &str = "project_quotas";
+/// As in Barbican's and Keystone's tables.
+const NAME_CHARS_MAX: usize = 255;
 
 impl<T> Limits<T> {
     fn of(limit: impl Fn(Resource) -> T) -> Self {

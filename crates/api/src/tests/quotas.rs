@@ -120,6 +120,28 @@ fn what_a_put_refuses() {
 }
 
 #[test]
+fn names_that_no_project_has_are_not_kept() {
+    let rig = Rig::new();
+    let body = json!({"project_quotas": {"secrets": 1}});
+    let put = |name: &str, token: &str| {
+        let response = rig.json(token, &format!("PUT /v1/project-quotas/{name}"), &body);
+        (response.status().as_u16(), shown(&response))
+    };
+    let long = "é".repeat(255).replace('é', "%C3%A9");
+    for name in [&format!("{long}a"), "%20", "a%0Ab", "%1B[2J", "%C2%85a"] {
+        let (status, text) = put(name, "admin");
+        assert_eq!(status, 400, "{name}: {text}");
+        assert!(text.contains("1 to 255 characters"), "{text}");
+        assert_eq!(put(name, "member").0, 403, "{name}");
+        let path = format!("/v1/project-quotas/{name}");
+        assert_eq!(rig.get("admin", &path).status(), 404, "{name}");
+    }
+    assert_eq!(put(&long, "admin").0, 204);
+    let all = parsed(&rig.get("admin", "/v1/project-quotas"));
+    assert_eq!(all["total"], 1);
+}
+
+#[test]
 fn creations_beyond_the_limit_are_refused_in_barbicans_words() {
     let rig = Rig::new();
     let path = rig.stored("hush");
