@@ -184,9 +184,11 @@ impl Api {
             Form::Tenant(tenant) => Some(tenant.as_ref()),
         };
         let path = client_path(&base, head.uri.path());
-        let Ok(credential) = credential(head, tenant, &path) else {
-            let why = "A header that names the caller is not printable ASCII.";
-            return webob::error(&head.headers, StatusCode::BAD_REQUEST, why);
+        let credential = match credential(head, tenant, &path) {
+            Ok(credential) => credential,
+            Err(BadIdentity(why)) => {
+                return webob::error(&head.headers, StatusCode::BAD_REQUEST, why);
+            }
         };
         let actor = match self.parts.authenticator.authenticate(credential).await {
             Ok(actor) => Arc::new(actor),
@@ -303,22 +305,35 @@ async fn dispatch(
     }
 }
 
-/// A header that says who is asking holds something else than printable ASCII.
-struct UnreadableIdentity;
+/// Why the headers do not say who is asking.
+#[derive(Debug, PartialEq)]
+struct BadIdentity(&'static str);
 
 /// Collects what a request says about its sender; of the names of a header the
 /// newest that is there counts. One that cannot be read is refused: to take it
-/// as missing would give the caller what callers without it get.
+/// as missing would give the caller what callers without it get. So is one that
+/// is there twice, of which a proxy may have meant the other.
 fn credential<'a>(
     head: &'a Parts,
     tenant: Option<&'a str>,
     path: &'a str,
-) -> Result<Credential<'a>, UnreadableIdentity> {
+) -> Result<Credential<'a>, BadIdentity> {
     let headers = &head.headers;
     let first = |names: &[&str]| {
-        let value = names.iter().find_map(|name| headers.get(*name));
-        let text = value.map(|value| value.to_str().map_err(|_source| UnreadableIdentity));
-        text.transpose()
+        let Some(name) = names.iter().find(|name| headers.contains_key(**name)) else {
+            return Ok(None);
+        };
+        let mut values = headers.get_all(*name).iter();
+        match (values.next().map(HeaderValue::to_str), values.next()) {
+            (None, _) => Ok(None),
+            (Some(Ok(text)), None) => Ok(Some(text)),
+            (Some(Err(_)), _) => Err(BadIdentity(
+                "A header that names the caller is not printable ASCII.",
+            )),
+            (Some(Ok(_)), Some(_)) => Err(BadIdentity(
+                "A header that names the caller is there more than once.",
+            )),
+        }
     };
     Ok(Credential {
         token: first(&["x-auth-token"])?,
@@ -353,10 +368,10 @@ fn unauthenticated(headers: &HeaderMap, kind: AuthErrorKind, uri: &str) -> Respo
         AuthErrorKind::MissingProject => {
             webob::error(headers, StatusCode::BAD_REQUEST, "Missing X-Project-Id")
         }
-        AuthErrorKind::NameTooLong => webob::error(
+        AuthErrorKind::InvalidName => webob::error(
             headers,
             StatusCode::BAD_REQUEST,
-            "The name of a project, user or role has more than 255 characters.",
+            "The name of a project, user or role has more than 255 characters, or a control character.",
         ),
         AuthErrorKind::Unavailable => {
             Problem::unavailable("The credential cannot be checked now. Please try again.")
@@ -508,6 +523,32 @@ mod tests {
             !shown.contains("\"t\"") && !shown.contains("\"s\""),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn identity_that_stands_there_twice_is_refused() {
+        let found = |names: [&str; 2]| {
+            let request = http::Request::get("/v1/secrets");
+            let request = request.header(names[0], "a").header(names[1], "b");
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            let credential = credential(&head, None, "/v1/secrets");
+            credential.map(|found| found.project.map(str::to_owned))
+        };
+        let twice = BadIdentity("A header that names the caller is there more than once.");
+        for name in [
+            "X-Auth-Token",
+            "X-Service-Token",
+            "X-Project-Id",
+            "X-Tenant",
+            "X-User-Id",
+            "X-Roles",
+            "X-Role",
+            "X-Domain-Id",
+        ] {
+            assert_eq!(found([name, name]).as_ref(), Err(&twice), "{name}");
+        }
+        let newest = found(["X-Tenant-Id", "X-Project-Id"]);
+        assert_eq!(newest, Ok(Some("b".to_owned())));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use donjon_domain::{
 /// - User: `X-User-Id`, if there is one.
 /// - A caller with `X-Domain-Id` is scoped to a domain.
 /// - Names of projects, users and roles have at most 255 characters, as in
-///   Barbican's and Keystone's tables; longer ones are refused.
+///   Barbican's and Keystone's tables, and no control characters, for they stand
+///   in logs and lists; others are refused.
 ///
 /// # Source
 /// Barbican's API guide, unauthenticated context.
@@ -32,8 +33,8 @@ impl NoAuth {
         let domain = present(credential.domain);
         let roles = roles(credential.roles);
         let names = roles.iter().map(String::as_str);
-        if names.chain(user).chain([project]).any(is_too_long) {
-            return Err(AuthError::new(AuthErrorKind::NameTooLong));
+        if names.chain(user).chain([project]).any(is_invalid) {
+            return Err(AuthError::new(AuthErrorKind::InvalidName));
         }
         Ok(Actor {
             user: user.map(UserId::new),
@@ -68,8 +69,8 @@ fn roles(header: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-fn is_too_long(name: &str) -> bool {
-    name.chars().nth(NAME_CHARS_MAX).is_some()
+fn is_invalid(name: &str) -> bool {
+    name.chars().nth(NAME_CHARS_MAX).is_some() || name.contains(char::is_control)
 }
 
 const NAME_CHARS_MAX: usize = 255;
@@ -137,10 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn names_have_a_longest() {
-        let most = "é".repeat(255);
-        let more = "é".repeat(256);
-        for (name, expected) in [(&most, Ok(())), (&more, Err(AuthErrorKind::NameTooLong))] {
+    fn names_have_a_longest_and_no_control_characters() {
+        let refused = Err(AuthErrorKind::InvalidName);
+        for (name, expected) in [
+            ("é".repeat(255), Ok(())),
+            ("é".repeat(256), refused),
+            ("a\tb".to_owned(), refused),
+            ("a\u{1b}[2Jb".to_owned(), refused),
+            ("a\u{9b}b".to_owned(), refused),
+        ] {
+            let name = name.as_str();
             let list = format!("member,{name}");
             let credentials = [
                 Credential {

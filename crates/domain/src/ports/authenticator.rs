@@ -66,8 +66,8 @@ pub enum AuthErrorKind {
     Unauthenticated,
     /// Without authentication the request has to name a project, and does not.
     MissingProject,
-    /// Without authentication: a name that the request gives is too long.
-    NameTooLong,
+    /// Without authentication: a name that the request gives is too long, or has control characters.
+    InvalidName,
     /// Nobody can tell now; try again.
     Unavailable,
 }
@@ -100,7 +100,7 @@ impl fmt::Display for AuthError {
         f.write_str(match self.kind {
             AuthErrorKind::Unauthenticated => "no valid credential",
             AuthErrorKind::MissingProject => "no project named",
-            AuthErrorKind::NameTooLong => "a name is too long",
+            AuthErrorKind::InvalidName => "a name is too long or has control characters",
             AuthErrorKind::Unavailable => "credential cannot be checked now",
         })
     }
