@@ -65,9 +65,11 @@
 //! skip 256 places per row, and `projects.live` is the total. Both change in the
 //! transaction that changes the secrets: the writer adds up what a batch does,
 //! takes back what its failed jobs did, and writes each count once, right before
-//! the commit. Expired secrets count until the sweep takes them out (every 30 s,
-//! 256 at a time, those that expired more than a minute ago); until then an index
-//! on expiration says what to subtract. The secrets themselves stay. At a time
+//! the commit. Expired secrets count until the sweep takes them out (every 5 s,
+//! 256 at a time, those that expired more than 10 s ago); until then an index
+//! on expiration says what to subtract. A list that has much to subtract is read
+//! as a scan, in its project's turn, and a limit is checked without counting more
+//! than would have to go. The secrets themselves stay. At a time
 //! before that of the latest swept expiration, as after a clock that went back,
 //! lists count rows instead. [`SqliteRepository::check`] counts everything again.
 //!

@@ -19,8 +19,8 @@ pub(super) struct Sweep {
     due: Instant,
 }
 
-/// How often there is a sweep.
-const EVERY: Duration = Duration::from_secs(30);
+/// How often there is a sweep. One that finds nothing costs a look at an index.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// How soon the next one follows where there is more to sweep.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -29,8 +29,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const SWEPT_AT_ONCE: usize = 256;
 
 /// What expired so lately is left alone: a request that is under way may have
-/// looked at the clock before.
-const MARGIN_S: i64 = 60;
+/// looked at the clock before. One that takes longer counts rows instead, and
+/// with a longer margin a project would have more that lists have to subtract.
+const MARGIN_S: i64 = 10;
 
 impl Sweep {
     pub(super) fn new(clock: Arc<dyn Clock>, now: Instant) -> Self {
@@ -47,13 +48,42 @@ impl Sweep {
     fn horizon(&self) -> Timestamp {
         self.clock.now().plus_seconds(-MARGIN_S)
     }
+
+    /// After a sweep that took so many.
+    fn plan_next(&mut self, now: Instant, swept: usize) {
+        let more = swept >= SWEPT_AT_ONCE;
+        self.due = now + if more { PAUSE } else { EVERY };
+    }
 }
 
 impl Writer {
     pub(super) fn sweep_some(&mut self, now: Instant) {
         let horizon = self.sweep.horizon();
         let swept = self.run_own(move |tx| tx.sweep(horizon, SWEPT_AT_ONCE));
-        let more = swept.is_ok_and(|swept| swept >= SWEPT_AT_ONCE);
-        self.sweep.due = now + if more { PAUSE } else { EVERY };
+        self.sweep.plan_next(now, swept.unwrap_or(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use donjon_testkit::{FixedClock, sample};
+
+    use super::*;
+    use crate::ticks;
+
+    #[test]
+    fn what_expired_is_swept_within_some_seconds() {
+        let now = ticks::now();
+        let mut sweep = Sweep::new(Arc::new(FixedClock::new(sample::NOW)), now);
+        let some = Duration::from_secs(15);
+        let until_due = |sweep: &Sweep| sweep.due().duration_since(now);
+        let margin = sample::NOW.as_micros() - sweep.horizon().as_micros();
+        let margin = Duration::from_micros(u64::try_from(margin).unwrap());
+        assert!(until_due(&sweep) + margin <= some);
+        sweep.plan_next(now, SWEPT_AT_ONCE - 1);
+        assert!(until_due(&sweep) + margin <= some);
+        // A thousand expire per second, and are not left to pile up.
+        sweep.plan_next(now, SWEPT_AT_ONCE);
+        assert!(until_due(&sweep) <= Duration::from_millis(100));
     }
 }
