@@ -6,10 +6,12 @@ mod shell;
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::CommandFactory as _;
 
+use self::readme::Line;
 use self::shell::Shell;
 use crate::kit::build::{self, Profile};
 use crate::kit::workspace;
@@ -56,11 +58,32 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .with_context(|| format!("README.md, line {}: {}", line.number, line.command))?;
     }
     shell.stop_servers()?;
+    paste(&binary, &lines, &trial_address)?;
     first_start::check(&binary)?;
     println!(
         "{} commands of README.md and the lines of the first start work",
         lines.len()
     );
+    Ok(())
+}
+
+/// Runs blocks with a server in the background once more, all lines at once, as somebody pastes them who waits for nothing.
+fn paste(binary: &Path, lines: &[Line], trial_address: &str) -> Result<()> {
+    for block in lines.chunk_by(|a, b| a.block == b.block) {
+        let Some(first) = block.iter().find(|line| line.command.ends_with('&')) else {
+            continue;
+        };
+        println!(
+            "README.md:{}: the whole block, pasted",
+            block.first().map_or(first.number, |line| line.number)
+        );
+        let commands: Vec<&str> = block.iter().map(|line| line.command.as_str()).collect();
+        let commands = commands.join("\n").replace(TRIAL_ADDRESS, trial_address);
+        let output = Shell::new(binary)?
+            .run_and_stop(&commands)
+            .with_context(|| format!("README.md, the block of line {}", first.number))?;
+        ensure!(!output.contains("\"code\""), "the server refused: {output}");
+    }
     Ok(())
 }
 

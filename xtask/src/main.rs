@@ -26,11 +26,24 @@ use clap::{Parser, Subcommand};
 
 /// Development tasks of the Donjon workspace
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", arg_required_else_help = true)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test
+  cargo xtask test clippy tests
+  cargo xtask conformance golden
+  cargo xtask layers --prove
+  cargo xtask docs --dev";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

@@ -4,10 +4,11 @@
 //! the next. Everything else in it is output, for readers. Blocks of other languages (`sh`, `toml`) and those marked
 //! `console no-run` are shown only.
 
-/// A command and the line it stands in, counted from 1.
+/// A command, the line it stands in, and the block, each counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) number: usize,
+    pub(crate) block: usize,
     pub(crate) command: String,
 }
 
@@ -15,10 +16,14 @@ pub(crate) struct Line {
 pub(crate) fn commands(markdown: &str) -> Vec<Line> {
     let mut found = Vec::new();
     let mut block: Option<Block> = None;
+    let mut blocks = 0;
     for (number, line) in (1..).zip(markdown.lines()) {
         let fence = line.trim_start().strip_prefix("```");
         match (&mut block, fence) {
-            (None, Some(info)) => block = Some(Block::open(info)),
+            (None, Some(info)) => {
+                blocks += 1;
+                block = Some(Block::open(info, blocks));
+            }
             (Some(_), Some(_)) => block = None,
             (Some(open), None) if open.runs => open.line(line, number, &mut found),
             _ => {}
@@ -29,14 +34,17 @@ pub(crate) fn commands(markdown: &str) -> Vec<Line> {
 
 struct Block {
     runs: bool,
+    /// Which of all blocks it is, from 1.
+    number: usize,
     /// Whether the last command goes on in the next line.
     goes_on: bool,
 }
 
 impl Block {
-    fn open(info: &str) -> Self {
+    fn open(info: &str, number: usize) -> Self {
         Self {
             runs: info.trim() == "console",
+            number,
             goes_on: false,
         }
     }
@@ -57,6 +65,7 @@ impl Block {
             }
             _ => found.push(Line {
                 number,
+                block: self.number,
                 command: text.to_owned(),
             }),
         }
@@ -74,6 +83,7 @@ mod tests {
         let found = commands(text);
         let line = |number, command: &str| Line {
             number,
+            block: 1,
             command: command.to_owned(),
         };
         assert_eq!(found, [line(3, "a \\\n  b"), line(6, "c")]);

@@ -84,6 +84,16 @@ impl Shell {
         Ok(text(&output.stdout))
     }
 
+    /// Runs commands that start one server in the background, without a pause between them, and stops it.
+    ///
+    /// # Errors
+    /// As [`Self::run`], of the first command that fails.
+    pub(crate) fn run_and_stop(&self, commands: &str) -> Result<String> {
+        self.run(&format!(
+            "(set -e; trap 'kill $!; wait' EXIT\n{commands}\n)"
+        ))
+    }
+
     /// Starts a server in the background and waits until it listens; gives what it has written.
     ///
     /// # Errors
@@ -195,6 +205,15 @@ mod tests {
         let (shell, _programs) = shell("");
         let error = shell.run("echo told; false").unwrap_err().to_string();
         assert!(error.contains("told"), "{error}");
+    }
+
+    #[test]
+    fn a_pasted_block_ends_with_its_server() {
+        let (shell, _programs) = shell("echo served >&2; exec sleep 60");
+        let pasted = shell.run_and_stop("donjon serve &\necho told");
+        assert_eq!(pasted.unwrap(), "told\n");
+        let failed = shell.run_and_stop("donjon serve &\nfalse\necho told");
+        failed.unwrap_err();
     }
 
     #[test]
