@@ -232,7 +232,10 @@ impl<S: Service> Exchange<'_, S> {
             .and_then(|_| self.call(request));
         async move {
             let answered = match call {
-                Ok(call) => self.finish(call).await,
+                Ok(call) => self
+                    .finish(call)
+                    .await
+                    .and_then(|response| self.admit(response)),
                 Err(why) => Err(why),
             };
             let mut response = answered.unwrap_or_else(|why| self.refuse(why, &method, &uri));
@@ -289,6 +292,16 @@ impl<S: Service> Exchange<'_, S> {
             },
         )
         .await
+    }
+
+    /// Lets an answer go out if there is memory for it while the client takes it.
+    fn admit(&self, response: Response<Bytes>) -> Result<Response<Bytes>, Refusal> {
+        let (parts, body) = response.into_parts();
+        let Some(body) = self.link.shared.answers.admit(body) else {
+            self.link.shared.count_overload();
+            return Err(Refusal::Overloaded);
+        };
+        Ok(Response::from_parts(parts, body))
     }
 
     fn refuse(&self, why: Refusal, method: &Method, uri: &Uri) -> Response<Bytes> {

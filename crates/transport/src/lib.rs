@@ -8,8 +8,9 @@
 //!
 //! Reading order: [`Service`] (what we want from the application), [`Limits`], then the life of a
 //! connection: `listen` accepts, `registry` admits, `connection` drives, `watch` and `io` keep its
-//! deadlines, `check` and `body` guard one request, `server` drains.
+//! deadlines, `check` and `body` guard one request, `answers` bounds what waits to be taken, `server` drains.
 
+mod answers;
 mod body;
 mod check;
 mod connection;

@@ -41,6 +41,11 @@ pub struct Limits {
     /// How long a client may make an answer wait, from the first write that it does not take at once to the last
     /// byte, whatever progress there is in between. Default 120 s.
     pub answer_timeout: Duration,
+    /// Bytes of answers that clients have not taken yet, over all connections; an answer beyond them is replaced by
+    /// the one to [`Overloaded`](crate::Refusal::Overloaded). Default 64 MiB.
+    ///
+    /// Answers of up to 64 KiB are neither counted nor replaced, and one that is alone may be larger.
+    pub answer_bytes_max: usize,
     /// Time for a TLS handshake. Default 5 s.
     pub tls_handshake_timeout: Duration,
     /// How long to swallow what a client still sends after it was answered and is being closed,
@@ -66,6 +71,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(120),
+            answer_bytes_max: 64 * 1024 * 1024,
             tls_handshake_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),

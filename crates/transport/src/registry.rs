@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
+use crate::answers::Answers;
 use crate::limits::Limits;
 use crate::peer::{ConnectionInfo, IpRange, Peer, counting_key};
 
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) trusted_proxies: Vec<IpRange>,
     pub(crate) http: hyper::server::conn::http1::Builder,
     pub(crate) slots: Slots,
+    pub(crate) answers: Answers,
     counters: Counters,
     mode: AtomicU8,
     registry: Mutex<Registry>,
@@ -99,6 +101,7 @@ impl Shared {
             http,
             trusted_proxies,
             slots: Slots::new(limits.requests_in_flight_max),
+            answers: Answers::new(limits.answer_bytes_max),
             counters: Counters::default(),
             mode: AtomicU8::new(Mode::Run as u8),
             registry: Mutex::default(),
@@ -319,7 +322,12 @@ impl Meter {
         self.0.counters.refused.load(Relaxed)
     }
 
-    /// Requests refused because too many were in flight.
+    /// Bytes of answers beyond 64 KiB each that clients have not taken yet.
+    pub fn answer_bytes(&self) -> usize {
+        self.0.answers.held()
+    }
+
+    /// Requests refused because too many were in flight, or too many bytes of answers.
     pub fn overloads(&self) -> u64 {
         self.0.counters.overloads.load(Relaxed)
     }

@@ -65,8 +65,9 @@ pub struct Refused<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// [`Limits::requests_in_flight_max`](crate::Limits::requests_in_flight_max) is reached.
-    #[error("too many requests in flight")]
+    /// [`Limits::requests_in_flight_max`](crate::Limits::requests_in_flight_max) is reached, or
+    /// [`Limits::answer_bytes_max`](crate::Limits::answer_bytes_max) by an answer of the service.
+    #[error("too many requests or answers in flight")]
     Overloaded,
     /// The service did not answer within [`Limits::request_timeout`](crate::Limits::request_timeout).
     #[error("request took too long")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use donjon_transport::{Limits, Listen, Peer};
 
-use crate::support::{TestServer, get, post, until};
+use crate::support::{LARGE_BYTES, TestServer, get, post, until};
 
 #[tokio::test]
 async fn connections_above_the_cap_are_closed() {
@@ -60,6 +60,44 @@ async fn too_many_requests_are_refused_and_told_when_to_retry() {
     }
     assert_eq!(server.get("/").await.status, 200);
     until(|| server.meter.requests_in_flight() == 0).await;
+}
+
+/// Clients that ask and do not read hold so much memory and no more; small answers go out.
+#[tokio::test]
+async fn answers_that_nobody_takes_are_bounded_in_sum() {
+    let server = TestServer::start(Limits {
+        answer_bytes_max: 2 * LARGE_BYTES,
+        ..Limits::default()
+    })
+    .await;
+    let mut silent = Vec::new();
+    for expected in [LARGE_BYTES, 2 * LARGE_BYTES] {
+        let mut raw = server.connect().await;
+        raw.send(get("/large")).await;
+        until(|| server.meter.answer_bytes() == expected).await;
+        silent.push(raw);
+    }
+    let mut late = server.connect().await;
+    late.send(get("/large")).await;
+    let refused = late.answer().await.unwrap();
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1"))
+    );
+    assert_eq!(refused.header("x-refused"), Some("Overloaded"));
+    assert_eq!(server.meter.overloads(), 1);
+    assert_eq!(server.get("/").await.status, 200);
+    // One reads its answer, the other leaves.
+    let mut reads = silent.remove(0);
+    assert_eq!(reads.answer().await.unwrap().body.len(), LARGE_BYTES);
+    until(|| server.meter.answer_bytes() == LARGE_BYTES).await;
+    drop(silent);
+    until(|| server.meter.answer_bytes() == 0).await;
+    for raw in [&mut reads, &mut late] {
+        raw.send(get("/large")).await;
+        let answer = raw.answer().await.unwrap();
+        assert_eq!((answer.status, answer.body.len()), (200, LARGE_BYTES));
+    }
 }
 
 #[tokio::test]

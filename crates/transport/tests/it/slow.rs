@@ -292,6 +292,7 @@ fn limits() -> Limits {
     Limits {
         linger: Duration::from_millis(200),
         requests_in_flight_max: 8,
+        answer_bytes_max: usize::MAX,
         ..Limits::default()
     }
 }

@@ -127,6 +127,7 @@ impl TestService {
             }
             "/empty" => Response::new(Bytes::new()),
             "/no-content" => status(StatusCode::NO_CONTENT),
+            "/large" => Response::new(Bytes::from(vec![b'x'; LARGE_BYTES])),
             "/big" => Response::new(Bytes::from(vec![b'x'; BIG_BYTES])),
             _ => {
                 let _read = body.read(COUNT_BYTES_MAX).await;
@@ -145,6 +146,8 @@ async fn count(body: &mut RequestBody) -> Response<Bytes> {
     }
 }
 
+/// More than the buffers of a socket take.
+pub(crate) const LARGE_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const BIG_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) const COUNT_BYTES_MAX: usize = 100_000;
 
