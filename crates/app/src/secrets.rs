@@ -334,3 +334,39 @@ fn reading(query: &SecretQuery, with_consumers: bool, project: &ProjectId) -> Re
         Reading::Scan(turn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use donjon_domain::{PageRequest, SecretFilter, Start, UserId};
+
+    use super::*;
+
+    #[test]
+    fn no_list_holds_a_thread_that_serves_requests() {
+        let project = ProjectId::new("p");
+        let query = |scope, name: Option<&str>| SecretQuery {
+            scope,
+            filter: SecretFilter {
+                name: name.map(str::to_owned),
+                ..SecretFilter::default()
+            },
+            sort: Vec::new(),
+            page: PageRequest {
+                start: Start::Offset(0),
+                limit: 10,
+            },
+        };
+        let own = || ListScope::Project(project.clone());
+        let shared = ListScope::SharedWith(UserId::new("u"));
+        let turn = Turn::of(&project);
+        for (query, with_consumers, expected) in [
+            (query(own(), None), false, Reading::Seek(turn)),
+            (query(own(), None), true, Reading::Scan(turn)),
+            (query(own(), Some("a")), false, Reading::Scan(turn)),
+            (query(shared, None), false, Reading::Scan(turn)),
+        ] {
+            let found = reading(&query, with_consumers, &project);
+            assert_eq!(found, expected, "{query:?}");
+        }
+    }
+}
