@@ -136,7 +136,10 @@ impl fmt::Display for OpenError {
             OpenErrorKind::NotOurs => write!(f, "{what} is not a database of this server"),
             OpenErrorKind::Corrupt => write!(f, "database is damaged: {what}"),
             OpenErrorKind::Settings => write!(f, "SQLite does not take a setting: {what}"),
-            OpenErrorKind::Full => write!(f, "no room on the disk: {what}"),
+            OpenErrorKind::Full => write!(
+                f,
+                "no room on the disk: {what}; make room, then start again"
+            ),
             OpenErrorKind::Io => write!(f, "cannot be used: {what}"),
             OpenErrorKind::Internal => write!(f, "cannot be opened: {what}"),
         }

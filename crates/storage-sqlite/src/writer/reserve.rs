@@ -86,7 +86,10 @@ impl Writer {
     /// the ballast held.
     pub(super) fn make_room(&mut self, why: &str) {
         if self.shared.health() == Health::Good {
-            tracing::warn!(why, "the disk is full: only reads and deletes go on");
+            tracing::warn!(
+                why,
+                "the disk is full: only reads and deletes go on; make room before a restart"
+            );
         }
         self.shared.set_full(true);
         if let Err(error) = self.reserve.release() {
