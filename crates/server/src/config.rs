@@ -12,6 +12,7 @@ mod flags;
 mod keys;
 mod keystone;
 mod settings;
+mod texts;
 mod value;
 
 use std::{collections::BTreeMap, ffi::OsString, fmt};

@@ -8,10 +8,7 @@ use donjon_domain::SecretBytes;
 use http::Uri;
 use zeroize::Zeroizing;
 
-use super::{
-    exposure,
-    settings::{Values, path},
-};
+use super::{exposure, settings::Values, texts::path};
 
 /// How to ask a Keystone.
 #[derive(Debug, Clone, PartialEq, Eq)]
