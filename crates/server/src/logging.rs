@@ -8,7 +8,7 @@ mod queue;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tracing_subscriber::{EnvFilter, fmt};
 
 pub(crate) use self::queue::Flusher;
@@ -46,13 +46,42 @@ pub(crate) fn milliseconds(took: Duration) -> f64 {
     took.as_micros() as f64 / 1_000.0
 }
 
-/// Reads the directives of a log level.
+/// Reads the directives of a log level: levels alone, and `TARGET=LEVEL`.
 ///
 /// # Errors
-/// They are none.
+/// They are none. A word alone that is no level is one too: the filter would
+/// take it for a target, and log nothing else.
 pub(crate) fn check_level(level: &str) -> Result<EnvFilter> {
-    EnvFilter::try_new(level).with_context(|| {
-        format!("{level:?} has to be error, warn, info, debug, trace, or TARGET=LEVEL, separated by commas")
+    let wrong = |directive: &str| {
+        format!(
+            "{directive:?} has to be error, warn, info, debug, trace or off, or TARGET=LEVEL such as \
+             donjon::access=warn; several are separated by commas"
+        )
+    };
+    let directives: Vec<&str> = level.split(',').map(str::trim).collect();
+    for directive in &directives {
+        ensure!(is_directive(directive), wrong(directive));
+    }
+    EnvFilter::try_new(directives.join(",")).with_context(|| wrong(level))
+}
+
+fn is_directive(text: &str) -> bool {
+    match text.split_once('=') {
+        None => is_level(text),
+        Some((target, level)) => is_target(target) && is_level(level),
+    }
+}
+
+fn is_level(text: &str) -> bool {
+    LEVELS.iter().any(|level| text.eq_ignore_ascii_case(level))
+}
+
+/// Whether a target can be one: the path of a module.
+fn is_target(text: &str) -> bool {
+    text.split("::").all(|name| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(is_plain)
     })
 }
 
@@ -64,6 +93,8 @@ fn log_panics() {
         tracing::error!(place = place.as_deref().unwrap_or("unknown"), "panic");
     }));
 }
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 
 #[cfg(test)]
 mod tests {
@@ -87,6 +118,36 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_no_directive() {
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "info,donjon::access=warn",
+            "info, donjon_transport=debug",
+        ] {
+            check_level(good).unwrap();
+        }
+        for bad in [
+            "",
+            "verbose",
+            "nonsense!!",
+            "info,",
+            "info,verbose",
+            "donjon::access",
+            "donjon=verbose",
+            "don jon=info",
+            "=info",
+            "a=b=c",
+            "donjon::=info",
+            "donjon[span]=info",
+        ] {
+            let error = check_level(bad).unwrap_err().to_string();
+            assert!(error.contains("error, warn, info, debug, trace"), "{error}");
         }
     }
 
