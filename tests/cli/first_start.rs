@@ -127,6 +127,19 @@ fn init_makes_the_folder_and_stops() {
 }
 
 #[test]
+fn init_says_how_to_serve_the_folder_that_it_made() {
+    let rig = Rig::new();
+    let ended = rig.run(&["init", "--data-dir", "./trial"]);
+    assert!(
+        ended
+            .stderr
+            .ends_with("Next: donjon serve --data-dir ./trial\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_root_key_of_ones_own_is_used_and_not_copied() {
     let rig = Rig::new();
     let key = rig.write("own.key", &"k".repeat(32), 0o600);

@@ -11,6 +11,7 @@ use std::{
 use donjon_transport::ListenAddr;
 
 use crate::{
+    cli::Place,
     config::{AuthMode, AuthSettings},
     data_dir::DataDir,
 };
@@ -24,6 +25,8 @@ pub(crate) struct Welcome<'a> {
     /// Where to send requests; `None` says what was made and no more.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) auth: &'a AuthSettings,
+    /// What `donjon serve` has to be told to work here; begins with a blank.
+    pub(crate) flags: String,
 }
 
 /// How curl reaches the server from this machine.
@@ -91,7 +94,7 @@ impl fmt::Display for Welcome<'_> {
         )?;
         match &self.endpoint {
             Some(endpoint) => self.write_example(f, endpoint),
-            None => writeln!(f, "\nNext: donjon serve"),
+            None => writeln!(f, "\nNext: donjon serve{}", self.flags),
         }
     }
 }
@@ -122,6 +125,20 @@ impl Welcome<'_> {
             "  {curl} -X DELETE \"{base}/v1/secrets/${{SECRET##*/}}\"\n"
         )
     }
+}
+
+/// The flags that name this place again, each behind a blank.
+pub(crate) fn flags(place: &Place) -> String {
+    let flags = [
+        ("--config", &place.config),
+        ("--data-dir", &place.data_dir),
+        ("--root-key", &place.root_key),
+    ];
+    let text = |(flag, value): (&str, &Option<PathBuf>)| {
+        let value = value.as_deref()?;
+        Some(format!(" {flag} {}", quoted(value)))
+    };
+    flags.into_iter().filter_map(text).collect()
 }
 
 /// A path for a POSIX shell.
@@ -158,6 +175,17 @@ mod tests {
             "http://localhost",
             " --unix-socket /run/d.sock",
         );
+    }
+
+    #[test]
+    fn a_place_is_named_again_as_it_was() {
+        assert_eq!(flags(&Place::default()), "");
+        let place = Place {
+            config: Some("d.toml".into()),
+            data_dir: Some("./a b".into()),
+            root_key: None,
+        };
+        assert_eq!(flags(&place), " --config d.toml --data-dir './a b'");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
-    welcome::Welcome,
+    welcome::{self, Welcome},
 };
 
 /// Makes a data folder. One that is whole stays as it is.
@@ -42,6 +42,7 @@ pub(crate) fn init(place: &Place) -> Result<Exit, Failure> {
         root_key: data.root_key(&settings.root_key),
         endpoint: None,
         auth: &settings.auth,
+        flags: welcome::flags(place),
     }
     .to_string();
     std::io::stderr()

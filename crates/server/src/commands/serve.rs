@@ -291,6 +291,7 @@ fn welcome(settings: &Settings, data: &DataDir, addr: Option<&ListenAddr>, is_tl
         root_key: data.root_key(&settings.root_key),
         endpoint: addr.map(|addr| Endpoint::of(addr, is_tls)),
         auth: &settings.auth,
+        flags: String::new(),
     }
     .to_string();
     match settings.log_format {
