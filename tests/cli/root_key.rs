@@ -25,7 +25,12 @@ fn a_wrong_root_key_is_named_with_the_right_one() {
     let rig = used();
     let key = rig.write("other.key", &"k".repeat(32), 0o600);
     let args = ["serve", "--root-key", key.to_str().unwrap()];
-    let ended = rig.refused(&args, 3, "wrong root key");
+    let ended = rig.refused(&args, 3, "donjon: wrong root key");
+    assert!(
+        ended.stderr.contains("put that key back"),
+        "{}",
+        ended.stderr
+    );
     let is_id = |word: &&str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let words = ended.stderr.split(|c: char| !c.is_alphanumeric());
     let ids: Vec<&str> = words.filter(is_id).collect();

@@ -313,19 +313,20 @@ async fn require_deployment(repository: &dyn Repository, data: &DataDir) -> Resu
 /// Tells a wrong root key from failing storage.
 fn exit_of(error: donjon_app::Error) -> Failure {
     let mut source = std::error::Error::source(&error);
-    let mut is_root_key = false;
+    let mut about_the_root_key = None;
     while let Some(cause) = source {
         if let Some(crypto) = cause.downcast_ref::<CryptoError>() {
-            is_root_key = is_about_the_root_key(crypto.kind());
+            about_the_root_key = is_about_the_root_key(crypto.kind()).then(|| crypto.to_string());
         }
         source = cause.source();
     }
-    let exit = if is_root_key {
-        Exit::RootKey
-    } else {
-        Exit::Storage
-    };
-    Failure::new(exit, error)
+    match about_the_root_key {
+        Some(problem) => Failure::new(
+            Exit::RootKey,
+            anyhow!("{problem}; put that key back, or name where it is in root_key.previous"),
+        ),
+        None => Failure::new(Exit::Storage, error),
+    }
 }
 
 fn is_about_the_root_key(kind: CryptoErrorKind) -> bool {
