@@ -266,10 +266,34 @@ fn what_is_shown_is_what_is_in_force() {
     let checked = rig.run(&["policy", "check", "--file", "policy.yaml"]);
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
     assert!(
-        checked
-            .stdout
-            .contains("policy.yaml: 1 rules, all in order"),
+        checked.stdout.contains("policy.yaml: 1 rule, all in order"),
         "{}",
         checked.stdout
     );
+    let text = format!("{AUDITORS_DECRYPT}\"secret:decrpyt\": \"@\"\n");
+    rig.write("policy.yaml", &text, 0o644);
+    let checked = rig.run(&["policy", "check", "--file", "policy.yaml"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(
+        checked.stdout.contains("policy.yaml: 2 rules, 1 warning"),
+        "{}",
+        checked.stdout
+    );
+    assert!(
+        checked.stderr.contains("line 2: rule \"secret:decrpyt\""),
+        "{}",
+        checked.stderr
+    );
+}
+
+/// As with `donjon policy show | head`.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let rig = Rig::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = rig.command(&["policy", "show"]);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{output:?}");
 }

@@ -160,7 +160,7 @@ pub(crate) struct PolicyExplain {
     /// Name of the rule, such as secret:decrypt
     #[arg(value_name = "RULE")]
     pub(crate) rule: String,
-    /// Id of a secret, a container or an order; without it the rule is asked about the project
+    /// Id or reference (URL) of a secret, a container or an order; without it the rule is asked about the project
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }

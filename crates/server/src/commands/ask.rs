@@ -1,7 +1,11 @@
 //! What verbs have in common that ask the running server, or work on the folder
 //! where there is none.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::{ErrorKind, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use donjon_app::Policy;
@@ -85,8 +89,11 @@ pub(super) fn failure(response: Response) -> Failure {
 }
 
 pub(super) fn print(text: &str) -> Result<Exit, Failure> {
-    writeln!(std::io::stdout(), "{text}").or_exit(Exit::Other)?;
-    Ok(Exit::Good)
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever read has seen enough, as `head` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Good),
+        written => written.map(|()| Exit::Good).or_exit(Exit::Other),
+    }
 }
 
 const ATTEMPTS_MAX: u32 = 50;

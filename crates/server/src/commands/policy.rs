@@ -31,7 +31,7 @@ fn explain_decision(explain: &cli::PolicyExplain) -> Result<Exit, Failure> {
         Ok(Request::Explain(Question {
             who: explain.who.clone(),
             rule: explain.rule.clone(),
-            id: explain.id.clone(),
+            id: explain.id.as_deref().map(id_of).map(str::to_owned),
         }))
     };
     let policy = || Ok(policy::load(&settings.policy).or_exit(Exit::Config)?.0);
@@ -47,11 +47,30 @@ fn check(file: &cli::PolicyPlace) -> Result<Exit, Failure> {
         return ask::print("no policy file is configured, so the defaults apply");
     };
     warn(path, &overrides)?;
+    let verdict = match overrides.notices.len() {
+        0 => "all in order".to_owned(),
+        count => counted(count, "warning"),
+    };
     ask::print(&format!(
-        "{}: {} rules, all in order",
+        "{}: {}, {verdict}",
         path.display(),
-        overrides.rules
+        counted(overrides.rules, "rule")
     ))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
+/// The id in a reference, such as `https://kms/v1/secrets/{id}/payload`; other
+/// texts as they are.
+fn id_of(text: &str) -> &str {
+    let mut parts = text.split('/');
+    parts
+        .find(|part| ["secrets", "containers", "orders"].contains(part))
+        .and_then(|_| parts.next())
+        .unwrap_or(text)
 }
 
 fn show(file: &cli::PolicyPlace) -> Result<Exit, Failure> {
@@ -123,6 +142,22 @@ mod tests {
                 rules.iter().map(pair).collect()
             };
             assert_eq!(checks(&after), checks(&before));
+        }
+    }
+
+    #[test]
+    fn references_hold_ids() {
+        for text in [
+            "i",
+            "http://kms/v1/secrets/i",
+            "https://kms/base/v1/orders/i/",
+            "http://kms/v1/containers/i/acl",
+            "secrets/i/payload",
+        ] {
+            assert_eq!(id_of(text), "i");
+        }
+        for text in ["", "http://kms/v1/quotas/i", "orders"] {
+            assert_eq!(id_of(text), text);
         }
     }
 
