@@ -9,6 +9,7 @@
 
 mod support;
 
+mod backup;
 mod config;
 mod first_start;
 mod folder;
