@@ -70,20 +70,47 @@ impl Config {
     }
 }
 
-/// The values in force as TOML, with their sources as comments.
+impl Config {
+    /// Whether nobody asks what a table says that does not stand there.
+    fn is_idle(&self, table: &str) -> bool {
+        table == "auth.keystone" && !self.settings.auth.has(AuthMode::Keystone)
+    }
+
+    /// What is in force where a key without a default is not set.
+    fn unset(&self, path: &str) -> String {
+        match path {
+            "root_key.current" => {
+                format!("{:?}", format!("file:{}", self.settings.root_key.current))
+            }
+            "orders.workers" => self.settings.orders.threads.to_string(),
+            _ => "(not set)".to_owned(),
+        }
+    }
+}
+
+const DEFAULT: &str = "default";
+
+/// The values in force as TOML, those that nobody set as comments, with their sources as comments.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = "";
         for key in keys::KEYS {
-            let Some((value, source)) = self.values.get(key.path) else {
-                continue;
-            };
             let (own_table, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+            let found = self.values.get(key.path);
+            if found.is_none() && self.is_idle(own_table) {
+                continue;
+            }
             if own_table != table {
                 table = own_table;
                 write!(f, "\n[{table}]\n")?;
             }
-            let line = format!("{name} = {value}");
+            let (line, source) = match found {
+                Some((value, source)) => (format!("{name} = {value}"), source.to_string()),
+                None => (
+                    format!("# {name} = {}", self.unset(key.path)),
+                    DEFAULT.into(),
+                ),
+            };
             writeln!(f, "{line:<44} # {source}")?;
         }
         Ok(())

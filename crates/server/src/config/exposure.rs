@@ -34,10 +34,20 @@ const PASSPHRASE_SCHEMES: &[&str] = &["file:", "credential:", "terminal"];
 /// Whether this text under this key is a secret.
 pub(super) fn is_secret(path: &str, text: &str) -> bool {
     let name = path.rsplit('.').next().unwrap_or(path);
-    let by_scheme = SECRET_BY_SCHEME.iter().any(|(key, schemes)| {
-        *key == path && !schemes.iter().any(|scheme| text.starts_with(scheme))
-    });
-    by_scheme || SECRET_NAMES.contains(&name) || has_password(text)
+    lacks_scheme(path, text) || SECRET_NAMES.contains(&name) || has_password(text)
+}
+
+/// Whether a key that names a secret by a scheme has none: then it may be the
+/// secret itself.
+pub(super) fn lacks_scheme(path: &str, text: &str) -> bool {
+    let schemes = schemes(path);
+    !schemes.is_empty() && !schemes.iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// The schemes of a key; none for a key without.
+pub(super) fn schemes(path: &str) -> &'static [&'static str] {
+    let found = SECRET_BY_SCHEME.iter().find(|(key, _)| *key == path);
+    found.map_or(&[], |(_, schemes)| schemes)
 }
 
 /// Whether a text is a URL with a password: `scheme://user:password@host`.

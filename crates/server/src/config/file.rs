@@ -119,6 +119,14 @@ impl Reader<'_> {
 
     fn refuse_exposed_value(&self, path: &str, value: &Spanned<DeValue<'_>>) -> Result<()> {
         match value.get_ref() {
+            // What has no scheme may be a path as well as a key: then the mode is not what is wrong.
+            DeValue::String(text) if exposure::lacks_scheme(path, text) => bail!(
+                "{}: {path}: has to be one of {}; if a key or a passphrase stands there it holds a secret, \
+                 and others than the owner may read the file; then run `chmod 600 {}` too, and change the secret",
+                self.place(value.span()),
+                exposure::schemes(path).join(" "),
+                self.path.display()
+            ),
             DeValue::String(text) => ensure!(
                 !exposure::is_secret(path, text),
                 "{}: {path} holds a secret, and others than the owner may read the file; \

@@ -211,6 +211,12 @@ fn what_is_in_force_is_shown_with_its_source() {
     has("page_max = 50 # donjon.toml:2");
     has("level = \"debug\" # environment DONJON_LOG__LEVEL");
     has("listen = [\"127.0.0.1:1\"] # flag --listen");
+    has("# current = \"file:./donjon-data/root.key\" # default");
+    has("# cert = (not set) # default");
+    has("# file = (not set) # default");
+    let workers = rig.settings().orders.threads;
+    has(&format!("# workers = {workers} # default"));
+    assert!(!shown.contains("# auth_url"), "{shown}");
     // It is a configuration again.
     let again = file(&shown).load().unwrap();
     assert_eq!(again.settings.limits, rig.settings().limits);
@@ -455,6 +461,10 @@ fn values_say_where_they_stand_and_what_to_do() {
     );
     check(&file("[log]\nlevel = \"a=b=c\"\n"), "log.level");
     check(
+        &Rig::new().env("DONJON_LOG__LEVEL", "verbose"),
+        "has to be error, warn, info, debug, trace or off",
+    );
+    check(
         &file("data_dir = \"\"\n"),
         "donjon.toml:1: data_dir: has to be a path",
     );
@@ -556,6 +566,17 @@ fn a_file_with_a_secret_may_not_be_read_by_others() {
         let rig = Rig::new().file(0o600, text);
         assert!(!rig.error().contains("others than the owner"));
         assert!(!rig.error().contains(INLINE_KEY), "{}", rig.error());
+    }
+}
+
+#[test]
+fn a_root_key_without_a_scheme_is_told_so_before_anything_of_modes() {
+    let text = "[root_key]\ncurrent = \"/etc/donjon/root.key\"\n";
+    for mode in [0o644, 0o600] {
+        let error = Rig::new().file(mode, text).error();
+        let (_, said) = error.split_once("root_key.current: has to be ").unwrap();
+        assert!(said.contains("file:"), "{error}");
+        assert!(!error.contains("/etc/donjon"), "{error}");
     }
 }
 
