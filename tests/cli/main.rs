@@ -15,6 +15,7 @@ mod first_start;
 mod folder;
 mod policy;
 mod root_key;
+mod rotation;
 mod running;
 mod tokens;
 mod verbs;

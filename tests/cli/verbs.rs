@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use super::support::{Rig, Server, chmod};
 
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 22] = [
     &[],
     &["serve"],
     &["init"],
@@ -16,6 +16,12 @@ const VERBS: [&[&str]; 16] = [
     &["policy", "explain"],
     &["policy", "check"],
     &["policy", "show"],
+    &["rotate"],
+    &["rotate", "root"],
+    &["rotate", "project"],
+    &["rotate", "status"],
+    &["rotate", "pause"],
+    &["rotate", "resume"],
     &["root-key"],
     &["root-key", "new"],
     &["root-key", "check"],
@@ -72,6 +78,7 @@ fn machine() -> Rig {
     let data_dir = format!("data_dir = {:?}\n", rig.path("var/donjon"));
     rig.write("etc/donjon.toml", &data_dir, 0o600);
     rig.write("etc/root.key", &"k".repeat(32), 0o600);
+    rig.write("etc/root.key.new", &"n".repeat(32), 0o600);
     rig.write(
         "policy.yaml",
         "\"secret:decrypt\": \"role:auditor\"\n",
@@ -150,15 +157,30 @@ fn the_examples_of_the_help_work_as_they_stand() {
         for example in examples {
             let rig = machine();
             let mut line = placed(&example, &rig);
-            let place = if line.contains("--data-dir") {
+            let place = if line.contains("rotate root") {
+                format!("--root-key {}", rig.path("etc/root.key").display())
+            } else if line.contains("--data-dir") {
                 format!("--data-dir {}", rig.path("var/donjon").display())
             } else {
                 String::new()
             };
-            let needs_data = ["donjon token", "policy explain", "root-key check"];
+            let needs_data = [
+                "donjon token",
+                "policy explain",
+                "root-key check",
+                "donjon rotate",
+            ];
             if needs_data.iter().any(|verb| line.contains(verb)) {
                 type_in(&rig, &format!("donjon init {place}"));
             }
+            if line.contains("rotate project") {
+                real_id(&rig, &example, &place);
+            }
+            // These speak to a server that works.
+            let _server = ["rotate pause", "rotate resume"]
+                .iter()
+                .any(|verb| line.contains(verb))
+                .then(|| Server::start(shell(&rig, "exec donjon serve --listen 127.0.0.1:0")));
             if line.contains(ID) {
                 line = line.replace(ID, &real_id(&rig, &example, &place));
             }

@@ -22,6 +22,7 @@ mod error;
 mod orders;
 mod policy;
 mod quotas;
+mod rotation;
 mod sealing;
 mod secret_stores;
 mod secrets;
@@ -44,6 +45,7 @@ pub use error::{Conflict, Error, Missing};
 pub use orders::{NewOrder, Orders};
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
+pub use rotation::{Begun, Rotation, RotationStatus, Step};
 pub use sealing::Startup;
 pub use secret_stores::{ActiveStore, SecretStores};
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};
@@ -75,6 +77,8 @@ pub struct App {
     pub access: Access,
     /// Orders.
     pub orders: Orders,
+    /// Changing keys.
+    pub rotation: Rotation,
 }
 
 impl App {
@@ -93,6 +97,7 @@ impl App {
             quotas: QuotaUseCases::new(Arc::clone(&core)),
             secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),
+            rotation: Rotation::new(Arc::clone(&core)),
             access: Access::new(core),
         }
     }

@@ -13,7 +13,7 @@ use donjon_domain::{
     SecretBytes, SecretId, SecretStore, SecretStoreId, ServerKey, WrappedKek,
     ports::{
         Clock, CryptoPlugin, Entropy, Reading, Repository, RepositoryError, RepositoryErrorKind,
-        RepositoryExt,
+        RepositoryExt, SealedObject, SealedRow,
     },
 };
 
@@ -100,10 +100,36 @@ impl Sealing {
         Ok(self.crypto.open(&kek, binding, sealed)?)
     }
 
+    /// Seals anew, under the active key of the project, what an older one seals.
+    pub(crate) async fn reseal(
+        &self,
+        project: &ProjectId,
+        row: &SealedRow,
+    ) -> Result<Sealed, Error> {
+        let binding = match row.object {
+            SealedObject::Secret(id) => payload_binding(project, id),
+            SealedObject::Order(id) => passphrase_binding(project, id),
+        };
+        let plain = self.open_as(&binding, &row.sealed).await?;
+        self.seal_as(&binding, &plain).await
+    }
+
+    /// The next payload of the project is sealed under whatever key is active
+    /// then.
+    pub(crate) fn forget_active(&self, project: &ProjectId) {
+        self.active.forget(project);
+    }
+
+    pub(crate) fn crypto(&self) -> &dyn CryptoPlugin {
+        &*self.crypto
+    }
+
     async fn project_kek(&self, project: &ProjectId) -> Result<Arc<WrappedKek>, Error> {
         if let Some(kek) = self.active.get(project) {
             return Ok(kek);
         }
+        // Before the look, so that one that is outdated by then is not kept.
+        let forgotten = self.active.forgotten();
         let keys = KeyMaker {
             repository: &*self.repository,
             crypto: &*self.crypto,
@@ -114,7 +140,7 @@ impl Sealing {
             keys.active_or_new(KekScope::Project(project.clone()))
                 .await?,
         );
-        self.active.put(project.clone(), &kek);
+        self.active.put(project.clone(), &kek, forgotten);
         Ok(kek)
     }
 
@@ -122,6 +148,7 @@ impl Sealing {
         if let Some(kek) = self.by_id.get(&id) {
             return Ok(kek);
         }
+        let forgotten = self.by_id.forgotten();
         let found: Result<_, RepositoryError> = self
             .repository
             .read_with(Reading::Point, move |tx| tx.kek(id))
@@ -129,7 +156,7 @@ impl Sealing {
         let missing =
             || RepositoryError::with_source(RepositoryErrorKind::Corrupt, format!("no key {id}"));
         let kek = Arc::new(found?.ok_or_else(missing)?);
-        self.by_id.put(id, &kek);
+        self.by_id.put(id, &kek, forgotten);
         Ok(kek)
     }
 }
@@ -180,7 +207,7 @@ impl KeyMaker<'_> {
             return Ok(kek);
         }
         let id = KekId::from_uuid(self.entropy.uuid_v4());
-        let fresh = self.crypto.new_kek(id, scope, self.clock.now())?;
+        let fresh = self.crypto.new_kek(id, scope, 1, self.clock.now())?;
         self.repository
             .write_with(move |tx| {
                 if let Some(first) = tx.active_kek(&fresh.scope)? {
@@ -307,28 +334,54 @@ impl fmt::Debug for Startup<'_> {
 
 /// A bounded map of wrapped keys. When it is full it starts anew: a miss costs
 /// one point read.
-struct Cache<K>(RwLock<HashMap<K, Arc<WrappedKek>>>);
+struct Cache<K>(RwLock<Cached<K>>);
+
+struct Cached<K> {
+    keks: HashMap<K, Arc<WrappedKek>>,
+    /// How often something was forgotten.
+    forgotten: u64,
+}
 
 impl<K: Eq + Hash> Cache<K> {
     const KEYS_MAX: usize = 16_384;
 
     fn new() -> Self {
-        Self(RwLock::new(HashMap::new()))
+        Self(RwLock::new(Cached {
+            keks: HashMap::new(),
+            forgotten: 0,
+        }))
     }
 
     fn get(&self, key: &K) -> Option<Arc<WrappedKek>> {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .keks
             .get(key)
             .map(Arc::clone)
     }
 
-    fn put(&self, key: K, kek: &Arc<WrappedKek>) {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= Self::KEYS_MAX {
-            keys.clear();
+    fn forgotten(&self) -> u64 {
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        cached.forgotten
+    }
+
+    /// Keeps what was looked up since `forgotten` was read, unless something
+    /// was forgotten since: it may be what was looked up.
+    fn put(&self, key: K, kek: &Arc<WrappedKek>, forgotten: u64) {
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if cached.forgotten != forgotten {
+            return;
         }
-        keys.insert(key, Arc::clone(kek));
+        if cached.keks.len() >= Self::KEYS_MAX {
+            cached.keks.clear();
+        }
+        cached.keks.insert(key, Arc::clone(kek));
+    }
+
+    fn forget(&self, key: &K) {
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        cached.forgotten += 1;
+        cached.keks.remove(key);
     }
 }

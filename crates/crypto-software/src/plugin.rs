@@ -144,12 +144,13 @@ impl CryptoPlugin for SoftwareCrypto {
         &self,
         id: KekId,
         scope: KekScope,
+        generation: u32,
         now: Timestamp,
     ) -> Result<WrappedKek, CryptoError> {
         let deployment = self.deployment()?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         self.entropy.fill(&mut *key);
-        let (generation, state, root) = (1, KekState::Active, self.current.id());
+        let (state, root) = (KekState::Active, self.current.id());
         let mut kek = WrappedKek {
             id,
             scope,
@@ -166,6 +167,22 @@ impl CryptoPlugin for SoftwareCrypto {
             &*key,
         )?;
         Ok(kek)
+    }
+
+    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError> {
+        let deployment = self.deployment()?;
+        let key = self.unwrap(kek)?;
+        let mut rewrapped = WrappedKek {
+            root: self.current.id(),
+            ..kek.clone()
+        };
+        let scope = scope_bytes(&kek.scope);
+        rewrapped.wrapped = self.wrap(
+            &self.current,
+            &kek_context(&deployment, &scope, &rewrapped),
+            key.expose_bytes(),
+        )?;
+        Ok(rewrapped)
     }
 
     fn seal(

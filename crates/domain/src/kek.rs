@@ -25,8 +25,11 @@ pub enum ServerKey {
 pub enum KekState {
     /// Seals and opens.
     Active,
-    /// Opens only.
+    /// Opens only, until all that it seals is sealed anew.
     Retired,
+    /// Nobody has it any more. The row stays, without wrapped bytes and root
+    /// key, so that nothing can be stored under it.
+    Destroyed,
 }
 
 /// A KEK, wrapped by a root key: safe to store.

@@ -28,9 +28,10 @@ pub use token_store::TokenStore;
 pub use turns::{Lane, NoTurn, Turn, Turns};
 pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
-    KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, SecretReads,
-    SecretStoreReads, SecretStoreWrites, SecretWrites, TransportKeyReads, TransportKeyWrites,
-    UserMetadataReads, UserMetadataWrites, WriteTx,
+    KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, RotationReads,
+    RotationWrites, SealedObject, SealedRow, SecretReads, SecretStoreReads, SecretStoreWrites,
+    SecretWrites, TransportKeyReads, TransportKeyWrites, UserMetadataReads, UserMetadataWrites,
+    WriteTx,
 };
 pub use workers::{QueueFull, Workers};
 

@@ -1,5 +1,5 @@
 //! What the operator does beside the API: making, listing and revoking tokens,
-//! and asking why a rule decides as it does.
+//! changing keys, and asking why a rule decides as it does.
 //!
 //! [`Admin`] does it. A running server offers it on a socket in the data folder
 //! ([`socket`]), one request and one answer a connection, each one line of JSON;
@@ -8,6 +8,7 @@
 pub(crate) mod client;
 mod explain;
 mod protocol;
+mod rotate;
 pub(crate) mod socket;
 
 use std::{fmt, sync::Arc};
@@ -20,8 +21,11 @@ use donjon_domain::{
 };
 
 pub(crate) use self::protocol::{
-    NewTokenRequest, Question, Request, Response, SecretText, TokenView, Who,
+    KeyCount, NewTokenRequest, ProjectLeft, Question, Request, Response, RotationView, SecretText,
+    TokenView, Who,
 };
+
+use crate::rotation::Rotator;
 
 /// Does what requests ask for.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub(crate) struct Admin {
     pub(crate) app: Arc<App>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Works on changes of keys; without one each is made at once.
+    pub(crate) rotator: Option<Arc<Rotator>>,
 }
 
 impl Admin {
@@ -38,6 +44,11 @@ impl Admin {
             Request::List {} => self.list().await,
             Request::Revoke { id } => self.revoke(&id).await,
             Request::Explain(question) => self.explain(question).await,
+            Request::RotateRoot {} => self.rotate_root().await,
+            Request::RotateProject { project } => self.rotate_project(project).await,
+            Request::RotateStatus {} => self.rotation().await,
+            Request::RotatePause {} => self.pause_rotation(true).await,
+            Request::RotateResume {} => self.pause_rotation(false).await,
         };
         outcome.unwrap_or_else(|refusal| refusal)
     }

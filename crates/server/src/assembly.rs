@@ -64,9 +64,7 @@ impl Installation {
             entropy: &*entropy,
         };
         startup.adopt_or_create().await.map_err(exit_of)?;
-        if let Some(previous) = previous {
-            tell_use_of_previous(&*repository, previous).await?;
-        }
+        check_root_keys(&*repository, crypto.root(), previous).await?;
         let hash_key = startup.server_key(ServerKey::TokenHash).await;
         let tokens = Tokens::new(
             storage.clone(),
@@ -221,23 +219,48 @@ fn load_root_keys(
     Ok((crypto, previous_id))
 }
 
-/// Warns of a root key that is kept beside the current one: it opens as much as
-/// that, and mostly somebody forgot it.
-async fn tell_use_of_previous(
+/// Refuses to serve without a root key that is still needed, and warns of one
+/// that is kept beside the current one: it opens as much as that, and mostly
+/// somebody forgot it.
+async fn check_root_keys(
     repository: &dyn Repository,
-    previous: RootKeyId,
+    current: RootKeyId,
+    previous: Option<RootKeyId>,
 ) -> Result<(), Failure> {
     let found: Result<_, RepositoryError> = repository
         .read_with(Reading::Scan(Turn::SERVER), move |tx| {
-            Ok((tx.deployment()?, tx.keks_wrapped_by(previous)?))
+            Ok((tx.deployment()?, tx.root_keys()?))
         })
         .await;
-    let (deployment, keys) = found.or_exit(Exit::Storage)?;
+    let (deployment, root_keys) = found.or_exit(Exit::Storage)?;
+    for (id, keys) in &root_keys {
+        if *id != current && Some(*id) != previous {
+            return Err(Failure::new(
+                Exit::RootKey,
+                anyhow!(
+                    "root key {id} is not configured, and {keys} keys in the database still need it; name it \
+                     as root_key.previous until `donjon rotate status` says 0 left"
+                ),
+            ));
+        }
+    }
+    let Some(previous) = previous else {
+        return Ok(());
+    };
+    let needs_it = |(id, keys): &(RootKeyId, u64)| (*id == previous).then_some(*keys);
+    let keys = root_keys.iter().find_map(needs_it).unwrap_or_default();
     let is_installed = deployment.is_some_and(|deployment| deployment.root == previous);
-    if is_installed || keys > 0 {
+    if is_installed {
         tracing::warn!(
             keys,
-            "root_key.previous ({previous}) is set and still needed: keys that it wraps are in the database"
+            "root_key.previous ({previous}) is set and still needed: keys that it wraps are in the \
+             database, until `donjon rotate root` wraps them with the current one"
+        );
+    } else if keys > 0 {
+        tracing::warn!(
+            keys,
+            "root_key.previous ({previous}) is set and still needed: the change to the current root key \
+             goes on"
         );
     } else {
         tracing::warn!(

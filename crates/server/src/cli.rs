@@ -42,6 +42,11 @@ pub(crate) enum Verb {
     /// Make root keys, and check the configured ones
     #[command(subcommand, after_help = ROOT_KEY_EXAMPLES)]
     RootKey(RootKey),
+    /// Change root key and keys of projects, while the server works
+    ///
+    /// Talks to the running server, which goes on after any stop; where none runs, does it all on the data folder.
+    #[command(subcommand, after_help = ROTATE_EXAMPLES)]
+    Rotate(Rotate),
     /// Look at the configuration
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -235,6 +240,49 @@ pub(crate) struct RootKeyNew {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Rotate {
+    /// Wrap all keys with the current root key instead of the previous one
+    ///
+    /// Both have to be configured, as root_key.current and root_key.previous. When 0 are left, the
+    /// previous one can be taken out.
+    #[command(after_help = ROTATE_ROOT_EXAMPLES)]
+    Root(RotateRoot),
+    /// Give a project a new key, seal all that it has anew, and destroy the old key
+    #[command(after_help = ROTATE_PROJECT_EXAMPLES)]
+    Project(RotateProject),
+    /// Show which root keys are needed, and how much is left to do
+    #[command(after_help = ROTATE_STATUS_EXAMPLES)]
+    Status(Place),
+    /// Hold changes of keys, until resume or the next start of the server
+    #[command(after_help = ROTATE_PAUSE_EXAMPLES)]
+    Pause(Place),
+    /// Go on with changes of keys
+    #[command(after_help = ROTATE_RESUME_EXAMPLES)]
+    Resume(Place),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateRoot {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Wait until it is done, and tell how far it is
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateProject {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Project [default: all that have a key]
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// Wait until it is done, and tell how far it is; the old key is kept for most of a minute, for requests on the way
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Check the configuration and print what is in force, and where each value comes from
     #[command(after_help = CONFIG_EXAMPLES)]
@@ -327,6 +375,33 @@ const ROOT_KEY_CHECK_EXAMPLES: &str = "\
 Examples:
   donjon root-key check
   donjon root-key check --data-dir /var/lib/donjon";
+
+const ROTATE_EXAMPLES: &str = "\
+Examples:
+  donjon rotate project --wait
+  donjon rotate status";
+
+const ROTATE_ROOT_EXAMPLES: &str = "\
+Examples:
+  DONJON_ROOT_KEY__PREVIOUS=file:/etc/donjon/root.key donjon rotate root --root-key /etc/donjon/root.key.new --wait";
+
+const ROTATE_PROJECT_EXAMPLES: &str = "\
+Examples:
+  donjon rotate project --project web --wait
+  donjon rotate project";
+
+const ROTATE_STATUS_EXAMPLES: &str = "\
+Examples:
+  donjon rotate status
+  donjon rotate status --data-dir /var/lib/donjon";
+
+const ROTATE_PAUSE_EXAMPLES: &str = "\
+Examples:
+  donjon rotate pause";
+
+const ROTATE_RESUME_EXAMPLES: &str = "\
+Examples:
+  donjon rotate resume";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:

@@ -5,9 +5,11 @@ mod check;
 mod init;
 mod policy;
 mod root_key;
+mod rotate;
 mod serve;
 mod token;
 
 pub(crate) use self::{
-    check::check, init::init, policy::policy, root_key::root_key, serve::serve, token::token,
+    check::check, init::init, policy::policy, root_key::root_key, rotate::rotate, serve::serve,
+    token::token,
 };

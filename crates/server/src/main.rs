@@ -22,6 +22,7 @@ mod modes;
 mod notify;
 mod policy;
 mod root_key;
+mod rotation;
 mod signals;
 mod system;
 mod terminal;
@@ -59,6 +60,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Init(place)) => commands::init(&place),
         Some(Verb::Token(verb)) => commands::token(&verb),
         Some(Verb::Policy(verb)) => commands::policy(&verb),
+        Some(Verb::Rotate(verb)) => commands::rotate(&verb),
         Some(Verb::RootKey(verb)) => commands::root_key(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
     }

@@ -83,6 +83,11 @@ impl Failure {
         self.extended_code() == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
     }
 
+    /// Whether a row was refused for what its columns say together.
+    pub(crate) fn is_odd_row(&self) -> bool {
+        self.extended_code() == Some(ffi::SQLITE_CONSTRAINT_CHECK)
+    }
+
     fn extended_code(&self) -> Option<i32> {
         match self {
             Self::Sqlite(error) => error.sqlite_error().map(|error| error.extended_code),

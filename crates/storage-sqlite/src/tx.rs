@@ -10,6 +10,7 @@ mod lists;
 mod orders;
 mod projects;
 mod quotas;
+mod rotation;
 mod search;
 mod secret_stores;
 mod secrets;

@@ -17,6 +17,7 @@ use crate::entropy;
 #[derive(Debug)]
 pub struct FakeCrypto {
     root: RootKeyId,
+    previous: Option<RootKeyId>,
     adopted: Mutex<Option<DeploymentId>>,
 }
 
@@ -33,8 +34,22 @@ impl FakeCrypto {
     pub fn new(root: u8) -> Self {
         Self {
             root: RootKeyId::from_bytes([root; 16]),
+            previous: None,
             adopted: Mutex::new(None),
         }
+    }
+
+    /// The same plugin, which also has the root key of this number.
+    #[must_use]
+    pub fn with_previous(self, root: u8) -> Self {
+        Self {
+            previous: Some(RootKeyId::from_bytes([root; 16])),
+            ..self
+        }
+    }
+
+    fn has(&self, root: RootKeyId) -> bool {
+        root == self.root || Some(root) == self.previous
     }
 
     fn deployment(&self) -> Result<DeploymentId, CryptoError> {
@@ -45,10 +60,10 @@ impl FakeCrypto {
     /// Checks a KEK, and returns its 32 "secret" bytes.
     fn unwrap(&self, kek: &WrappedKek) -> Result<Vec<u8>, CryptoError> {
         let deployment = self.deployment()?;
-        if kek.root != self.root {
+        if !self.has(kek.root) {
             return Err(CryptoError::new(CryptoErrorKind::UnknownRootKey(kek.root)));
         }
-        open(&kek.wrapped, self.root, deployment, &Label::Kek(kek))
+        open(&kek.wrapped, kek.root, deployment, &Label::Kek(kek))
     }
 }
 
@@ -67,13 +82,14 @@ impl CryptoPlugin for FakeCrypto {
     }
 
     fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError> {
-        if deployment.root != self.root {
+        if !self.has(deployment.root) {
             return Err(CryptoError::new(CryptoErrorKind::WrongRootKey {
                 expected: deployment.root,
                 found: self.root,
             }));
         }
-        open(&deployment.canary, self.root, deployment.id, &Label::Canary)?;
+        let (root, id) = (deployment.root, deployment.id);
+        open(&deployment.canary, root, id, &Label::Canary)?;
         let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
         *adopted = Some(deployment.id);
         Ok(())
@@ -83,13 +99,14 @@ impl CryptoPlugin for FakeCrypto {
         &self,
         id: KekId,
         scope: KekScope,
+        generation: u32,
         now: Timestamp,
     ) -> Result<WrappedKek, CryptoError> {
         let deployment = self.deployment()?;
         let mut kek = WrappedKek {
             id,
             scope,
-            generation: 1,
+            generation,
             state: KekState::Active,
             root: self.root,
             wrapped: Vec::new(),
@@ -97,6 +114,17 @@ impl CryptoPlugin for FakeCrypto {
         };
         kek.wrapped = seal(&key_bytes(id), self.root, deployment, &Label::Kek(&kek));
         Ok(kek)
+    }
+
+    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError> {
+        let key = self.unwrap(kek)?;
+        let mut rewrapped = WrappedKek {
+            root: self.root,
+            ..kek.clone()
+        };
+        let label = Label::Kek(kek);
+        rewrapped.wrapped = seal(&key, self.root, self.deployment()?, &label);
+        Ok(rewrapped)
     }
 
     fn seal(
@@ -109,7 +137,7 @@ impl CryptoPlugin for FakeCrypto {
         let label = Label::Envelope(kek, binding);
         Ok(Sealed {
             kek: kek.id,
-            envelope: seal(plain.expose(), self.root, self.deployment()?, &label),
+            envelope: seal(plain.expose(), NO_ROOT, self.deployment()?, &label),
         })
     }
 
@@ -124,7 +152,7 @@ impl CryptoPlugin for FakeCrypto {
             return Err(CryptoError::new(CryptoErrorKind::DoesNotOpen));
         }
         let label = Label::Envelope(kek, binding);
-        open(&sealed.envelope, self.root, self.deployment()?, &label).map(SecretBytes::new)
+        open(&sealed.envelope, NO_ROOT, self.deployment()?, &label).map(SecretBytes::new)
     }
 
     fn unwrap_server_key(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError> {
@@ -191,6 +219,9 @@ impl Checksum {
         }
     }
 }
+
+/// What a KEK seals outlasts the root key that wraps the KEK.
+const NO_ROOT: RootKeyId = RootKeyId::from_bytes([0; 16]);
 
 /// Stands in front of everything, so that nobody takes it for encrypted.
 const MARK: &[u8] = b"NOT ENCRYPTED\n";

@@ -32,6 +32,10 @@ mod crypto_plugin {
         fn stranger(&self) -> Box<dyn CryptoPlugin> {
             Box::new(FakeCrypto::new(2))
         }
+
+        fn successor(&self) -> Box<dyn CryptoPlugin> {
+            Box::new(FakeCrypto::new(2).with_previous(1))
+        }
     }
 
     donjon_testkit::crypto_contract!(Box::new(Fake));

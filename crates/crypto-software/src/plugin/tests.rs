@@ -13,6 +13,10 @@ impl CryptoCase for Case {
     fn stranger(&self) -> Box<dyn CryptoPlugin> {
         Box::new(plugin(2, None))
     }
+
+    fn successor(&self) -> Box<dyn CryptoPlugin> {
+        Box::new(plugin(2, Some(1)))
+    }
 }
 
 mod contract {
@@ -52,6 +56,7 @@ fn what_the_previous_root_key_wrapped_still_opens() {
         .new_kek(
             KekId::from_bytes([4; 16]),
             KekScope::Project(project.clone()),
+            1,
             NOW,
         )
         .unwrap();
@@ -74,6 +79,7 @@ fn what_the_previous_root_key_wrapped_still_opens() {
         .new_kek(
             KekId::from_bytes([5; 16]),
             KekScope::Project(project.clone()),
+            1,
             NOW,
         )
         .unwrap();
@@ -88,7 +94,7 @@ fn a_kek_moved_to_another_scope_does_not_open() {
     let plugin = adopted(1, None, &deployment);
     let scope = KekScope::Project(ProjectId::new("p"));
     let kek = plugin
-        .new_kek(KekId::from_bytes([4; 16]), scope, NOW)
+        .new_kek(KekId::from_bytes([4; 16]), scope, 1, NOW)
         .unwrap();
     let moved = [
         WrappedKek {

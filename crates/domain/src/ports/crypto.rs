@@ -30,8 +30,8 @@ pub trait CryptoPlugin: Send + Sync {
     /// root key; [`CryptoErrorKind::DoesNotOpen`] where the canary is damaged.
     fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError>;
 
-    /// Makes a random KEK and wraps it with the root key. The result has
-    /// generation 1 and is active.
+    /// Makes a random KEK and wraps it with the root key. The result is active.
+    /// `generation` counts from 1 within the scope.
     ///
     /// # Errors
     /// [`CryptoErrorKind::NotReady`] before [`Self::adopt`].
@@ -39,8 +39,16 @@ pub trait CryptoPlugin: Send + Sync {
         &self,
         id: KekId,
         scope: KekScope,
+        generation: u32,
         now: Timestamp,
     ) -> Result<WrappedKek, CryptoError>;
+
+    /// Wraps a KEK anew, with the current root key. All else of it stays, and
+    /// so does what it seals.
+    ///
+    /// # Errors
+    /// Those of opening the KEK.
+    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError>;
 
     /// Seals `plain` (0 bytes to the configured limit) under a KEK. The binding
     /// is authenticated, not stored.

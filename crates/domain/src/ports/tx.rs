@@ -3,12 +3,14 @@
 mod containers;
 mod orders;
 mod quotas;
+mod rotation;
 mod secret_stores;
 mod transport_keys;
 
 pub use containers::{ContainerReads, ContainerWrites};
 pub use orders::{OrderReads, OrderWrites};
 pub use quotas::{Counted, QuotaReads, QuotaWrites};
+pub use rotation::{RotationReads, RotationWrites, SealedObject, SealedRow};
 pub use secret_stores::{SecretStoreReads, SecretStoreWrites};
 pub use transport_keys::{TransportKeyReads, TransportKeyWrites};
 
@@ -32,6 +34,7 @@ pub trait ReadTx:
     + TransportKeyReads
     + SecretStoreReads
     + KekReads
+    + RotationReads
 {
 }
 
@@ -48,6 +51,7 @@ pub trait WriteTx:
     + TransportKeyWrites
     + SecretStoreWrites
     + KekWrites
+    + RotationWrites
 {
 }
 
@@ -194,7 +198,7 @@ pub trait SecretWrites {
     /// # Errors
     /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken;
     /// [`crate::ports::RepositoryErrorKind::Internal`] where the KEK of the payload is not
-    /// stored yet; else as storage fails.
+    /// stored yet, or destroyed; else as storage fails.
     fn insert_secret(
         &mut self,
         secret: &Secret,
@@ -206,7 +210,7 @@ pub trait SecretWrites {
     /// # Errors
     /// [`crate::ports::RepositoryErrorKind::Duplicate`] where it has one;
     /// [`crate::ports::RepositoryErrorKind::Internal`] where the KEK of the payload is not
-    /// stored yet; else as storage fails.
+    /// stored yet, or destroyed; else as storage fails.
     fn set_payload(
         &mut self,
         id: SecretId,

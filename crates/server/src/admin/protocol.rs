@@ -18,6 +18,16 @@ pub(crate) enum Request {
     Revoke { id: String },
     #[serde(rename = "policy-explain")]
     Explain(Question),
+    #[serde(rename = "rotate-root")]
+    RotateRoot {},
+    #[serde(rename = "rotate-project")]
+    RotateProject { project: Option<String> },
+    #[serde(rename = "rotate-status")]
+    RotateStatus {},
+    #[serde(rename = "rotate-pause")]
+    RotatePause {},
+    #[serde(rename = "rotate-resume")]
+    RotateResume {},
 }
 
 /// What a rule is asked.
@@ -69,6 +79,7 @@ pub(crate) enum Response {
     Explained {
         text: String,
     },
+    Rotation(RotationView),
     /// The request makes no sense.
     Refused {
         message: String,
@@ -77,6 +88,35 @@ pub(crate) enum Response {
     Failed {
         message: String,
     },
+}
+
+/// How far changes of keys are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RotationView {
+    /// Id of the root key that is configured as the current one.
+    pub(crate) current: String,
+    /// Id of the root key that the data was last moved to.
+    pub(crate) installed: String,
+    pub(crate) root_keys: Vec<KeyCount>,
+    pub(crate) retired: Vec<ProjectLeft>,
+    /// Keys and rows that wait.
+    pub(crate) left: u64,
+    pub(crate) is_paused: bool,
+}
+
+/// How many keys a root key wraps.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeyCount {
+    pub(crate) id: String,
+    pub(crate) keys: u64,
+}
+
+/// How many rows the retired key of a project still seals.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProjectLeft {
+    pub(crate) project: String,
+    pub(crate) generation: u32,
+    pub(crate) rows: u64,
 }
 
 /// A token as the operator sees it. Times are in UTC.

@@ -33,6 +33,7 @@ fn admin() -> Admin {
         app: Arc::new(app),
         tokens: Arc::new(tokens.unwrap()),
         clock,
+        rotator: None,
     }
 }
 

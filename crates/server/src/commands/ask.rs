@@ -67,6 +67,7 @@ async fn work_on_the_folder(
         app: Arc::new(installation.app(settings, policy, Arc::new(NoWorkers))),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
+        rotator: None,
     };
     let response = admin.handle(request).await;
     drop(admin);

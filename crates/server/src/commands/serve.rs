@@ -23,6 +23,7 @@ use crate::{
     hardening, logging,
     notify::{State, notify},
     policy,
+    rotation::Rotator,
     signals::{self, Reloaded, Stop, Stopper},
     welcome::{Endpoint, Welcome},
     workers::WorkerThreads,
@@ -146,11 +147,14 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     });
     let server = server.await.or_exit(Exit::Other)?;
     let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
+    let rotator = Arc::new(Rotator::new(settings.rotation_rows_per_s));
     tasks.spawn(socket.serve(Admin {
         app: Arc::clone(&app),
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
+        rotator: Some(Arc::clone(&rotator)),
     }));
+    tasks.spawn(rotate(rotator, Arc::clone(&app)));
     tasks.spawn(flush_uses(installation.clone()));
     tasks.spawn(resume_orders(app));
     tasks.spawn(signals::watch_storage(
@@ -328,6 +332,10 @@ async fn resume_orders(app: Arc<App>) {
             ),
         }
     }
+}
+
+async fn rotate(rotator: Arc<Rotator>, app: Arc<App>) {
+    rotator.run(&app).await;
 }
 
 /// What runs beside the server.

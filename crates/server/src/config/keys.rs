@@ -99,6 +99,7 @@ pub(super) const KEYS: &[Key] = &[
     key("root_key.passphrase_from", Kind::Text, None),
     key("root_key.previous", Kind::Text, None),
     key("root_key.previous_passphrase_from", Kind::Text, None),
+    key("rotation.rows_per_s", Kind::Count, Some("2000")),
     key("policy.defaults", Kind::Text, Some("secure-rbac")),
     key("policy.file", Kind::Text, None),
     key("log.format", Kind::Text, Some("text")),

@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) expired_kept: Option<Duration>,
     pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeys,
+    /// The pace of changes of keys.
+    pub(crate) rotation_rows_per_s: NonZero<u32>,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
     /// Directives that the log filter takes.
@@ -145,6 +147,7 @@ impl Settings {
             expired_kept: expired_kept(&values)?,
             orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
+            rotation_rows_per_s: rotation(&values)?,
             policy: PolicySettings {
                 defaults: values
                     .each("policy.defaults", policy_defaults)?
@@ -322,6 +325,12 @@ fn root_key(values: &Values<'_>, data_dir: &Path) -> Result<RootKeys> {
     })
 }
 
+fn rotation(values: &Values<'_>) -> Result<NonZero<u32>> {
+    const KEY: &str = "rotation.rows_per_s";
+    let rows = u32::try_from(values.count(KEY, 1..=ROWS_PER_S_MAX)?)?;
+    NonZero::new(rows).with_context(|| format!("{KEY} is at least 1"))
+}
+
 fn key_source(
     values: &Values<'_>,
     key: &str,
@@ -420,5 +429,7 @@ const PAGE_MAX: u64 = 10_000;
 const MEMBERS_MAX: u64 = 100_000;
 /// More than any machine has cores; what they do is nothing but computing.
 const WORKERS_MAX: u64 = 256;
+/// More than any disk takes.
+const ROWS_PER_S_MAX: u64 = 1_000_000;
 /// Well before the transport gives up on an answer.
 const WAIT_MS_MAX: u64 = 20_000;

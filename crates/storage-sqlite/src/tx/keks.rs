@@ -20,6 +20,8 @@ macro_rules! select_keks {
     };
 }
 
+pub(super) use select_keks;
+
 /// `keks.scope` of the server's own keys; projects have numbers above 0.
 const TOKEN_HASH: i64 = -1;
 
@@ -67,14 +69,7 @@ impl<M: Mode> KekReads for Tx<'_, M> {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let scope = match row.get(1)? {
-                TOKEN_HASH => KekScope::Server(ServerKey::TokenHash),
-                project => {
-                    let name = tx.mode.project_name(tx.connection, project)?;
-                    KekScope::Project(ProjectId::new(name))
-                }
-            };
-            read(row, scope).map(Some)
+            kek_of_any_scope(tx, row).map(Some)
         })
     }
 
@@ -128,14 +123,30 @@ impl KekWrites for WriteTransaction<'_> {
     }
 }
 
+/// Reads a row, and the name of its project.
+pub(super) fn kek_of_any_scope<M: Mode>(
+    tx: &mut Tx<'_, M>,
+    row: &Row<'_>,
+) -> Result<WrappedKek, Failure> {
+    let scope = match row.get(1)? {
+        TOKEN_HASH => KekScope::Server(ServerKey::TokenHash),
+        project => {
+            let name = tx.mode.project_name(tx.connection, project)?;
+            KekScope::Project(ProjectId::new(name))
+        }
+    };
+    read(row, scope)
+}
+
 fn read(row: &Row<'_>, scope: KekScope) -> Result<WrappedKek, Failure> {
+    let wrapped: Vec<u8> = row.get(5)?;
     Ok(WrappedKek {
         id: KekId::from_bytes(row.get(0)?),
         scope,
         generation: row.get(2)?,
-        state: state(row.get(3)?)?,
+        state: state(row.get(3)?, &wrapped)?,
         root: RootKeyId::from_bytes(row.get(4)?),
-        wrapped: row.get(5)?,
+        wrapped,
         created: time(row, 6)?,
     })
 }
@@ -143,13 +154,15 @@ fn read(row: &Row<'_>, scope: KekScope) -> Result<WrappedKek, Failure> {
 fn stored_state(state: KekState) -> i64 {
     match state {
         KekState::Active => 1,
-        KekState::Retired => 2,
+        KekState::Retired | KekState::Destroyed => 2,
     }
 }
 
-fn state(stored: i64) -> Result<KekState, Failure> {
+/// A KEK without wrapped bytes is destroyed: the table knows no third state.
+fn state(stored: i64, wrapped: &[u8]) -> Result<KekState, Failure> {
     match stored {
         1 => Ok(KekState::Active),
+        2 if wrapped.is_empty() => Ok(KekState::Destroyed),
         2 => Ok(KekState::Retired),
         _ => Err(Failure::BadRow("a key is in no known state")),
     }

@@ -210,7 +210,7 @@ fn insert(tx: &mut WriteTransaction<'_>, order: &Order) -> Result<(), Failure> {
                bit_length, content_type, expiration, algorithm, mode, name, creator, \
                made_secret, made_container, status_code, reason, kek, passphrase, meta) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
-               ?17, ?18, ?19, ?20, ?21)";
+               ?17, ?18, (SELECT uuid FROM keks WHERE uuid = ?19 AND wrapped <> x''), ?20, ?21)";
     let inserted = tx.connection.prepare_cached(sql)?.execute(params![
         place,
         order.id.as_bytes(),

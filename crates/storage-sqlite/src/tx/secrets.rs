@@ -129,8 +129,9 @@ impl SecretWrites for WriteTransaction<'_> {
     ) -> Result<(), RepositoryError> {
         self.add(|tx| {
             let place = tx.expect_place(id)?;
-            let sql = "UPDATE secrets SET content_type = ?2, kek = ?3, envelope = ?4, \
-                       updated = ?5 WHERE place = ?1 AND content_type IS NULL";
+            let sql = "UPDATE secrets SET content_type = ?2, envelope = ?4, updated = ?5, \
+                       kek = (SELECT uuid FROM keks WHERE uuid = ?3 AND wrapped <> x'') \
+                       WHERE place = ?1 AND content_type IS NULL";
             let changed = tx.connection.prepare_cached(sql)?.execute(params![
                 place,
                 stored_content_type(content_type),
@@ -191,6 +192,7 @@ fn nearby_payload(row: &Row<'_>) -> Option<Sealed> {
     })
 }
 
+/// A KEK that is destroyed is none, which the table refuses beside an envelope.
 fn insert(
     tx: &mut WriteTransaction<'_>,
     secret: &Secret,
@@ -204,7 +206,8 @@ fn insert(
     let sql = "INSERT INTO secrets (place, uuid, counted, acl, created, updated, expiration, \
                secret_type, content_type, bit_length, creation, creator, name, algorithm, mode, \
                kek, envelope) \
-               VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+               VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+               (SELECT uuid FROM keks WHERE uuid = ?14 AND wrapped <> x''), ?15)";
     let inserted = tx.connection.prepare_cached(sql)?.execute(params![
         place,
         secret.id.as_bytes(),
@@ -235,8 +238,8 @@ fn insert(
 /// from a taken id.
 pub(super) fn explain(error: rusqlite::Error) -> Failure {
     let failure = Failure::from(error);
-    if failure.is_missing_parent() {
-        Failure::Misuse("the KEK is not stored")
+    if failure.is_missing_parent() || failure.is_odd_row() {
+        Failure::Misuse("the KEK is not stored, or destroyed")
     } else if failure.is_taken_place() {
         Failure::BadRow("the next place of a project is taken")
     } else {

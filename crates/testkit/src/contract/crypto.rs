@@ -15,6 +15,10 @@ pub trait CryptoCase {
 
     /// A plugin with another root key.
     fn stranger(&self) -> Box<dyn CryptoPlugin>;
+
+    /// A plugin with the stranger's root key as its current one, and the first
+    /// one as its previous.
+    fn successor(&self) -> Box<dyn CryptoPlugin>;
 }
 
 /// Makes a test of each fact. The expression makes a box (or another pointer)
@@ -41,6 +45,8 @@ macro_rules! crypto_contract {
                 a_kek_of_an_unknown_root_is_named,
                 server_keys_come_out,
                 project_keys_stay_inside,
+                a_rewrapped_kek_is_the_same_key,
+                an_installation_moves_to_another_root_key,
             }
         }
     };
@@ -51,7 +57,12 @@ pub fn nothing_works_before_adopting(case: &dyn CryptoCase) {
     let kek = new_kek(&*adopted(case), 1);
     let plugin = case.plugin();
     let fails = |kind| assert_eq!(kind, CryptoErrorKind::NotReady);
-    fails(kind(plugin.new_kek(kek.id, kek.scope.clone(), sample::NOW)));
+    fails(kind(plugin.new_kek(
+        kek.id,
+        kek.scope.clone(),
+        1,
+        sample::NOW,
+    )));
     fails(kind(plugin.seal(&kek, &binding(&project()), &plain(b"x"))));
     fails(kind(plugin.unwrap_server_key(&kek)));
 }
@@ -98,7 +109,7 @@ pub fn a_damaged_canary_does_not_open(case: &dyn CryptoCase) {
     }
 }
 
-/// A new KEK has what it was given, generation 1, and is active.
+/// A new KEK has what it was given, and is active.
 pub fn a_new_kek_is_active_and_first(case: &dyn CryptoCase) {
     let plugin = adopted(case);
     let kek = new_kek(&*plugin, 1);
@@ -256,7 +267,7 @@ pub fn a_kek_of_an_unknown_root_is_named(case: &dyn CryptoCase) {
 pub fn server_keys_come_out(case: &dyn CryptoCase) {
     let plugin = adopted(case);
     let scope = KekScope::Server(ServerKey::TokenHash);
-    let make = |number| plugin.new_kek(sample::kek_id(number), scope.clone(), sample::NOW);
+    let make = |number| plugin.new_kek(sample::kek_id(number), scope.clone(), 1, sample::NOW);
     let (one, two) = (make(1).expect("a key"), make(2).expect("a key"));
     let unwrap = |kek| plugin.unwrap_server_key(kek).expect("it unwraps");
     assert_eq!(unwrap(&one).len(), 32);
@@ -278,6 +289,56 @@ pub fn project_keys_stay_inside(case: &dyn CryptoCase) {
     }
 }
 
+/// A KEK that was wrapped anew opens under the new root key alone, and opens
+/// what it sealed before. Of what was not, the old root key is needed.
+pub fn a_rewrapped_kek_is_the_same_key(case: &dyn CryptoCase) {
+    let first = adopted(case);
+    let old = first
+        .new_kek(
+            sample::kek_id(1),
+            KekScope::Project(project()),
+            7,
+            sample::NOW,
+        )
+        .expect("a KEK is made");
+    assert_eq!(old.generation, 7);
+    let sealed = seal(&*first, &old, &plain(b"payload"));
+    let successor = case.successor();
+    let deployment = new_deployment(&*first, 1);
+    successor.adopt(&deployment).expect("the old canary opens");
+    let new = successor.rewrap(&old).expect("it is wrapped anew");
+    let expected = WrappedKek {
+        root: successor.root(),
+        wrapped: new.wrapped.clone(),
+        ..old.clone()
+    };
+    assert_eq!(new, expected);
+    assert_ne!(new.wrapped, old.wrapped);
+    let stranger = case.stranger();
+    let moved = new_deployment(&*stranger, 1);
+    stranger.adopt(&moved).expect("the canary opens");
+    let opened = stranger.open(&new, &binding(&project()), &sealed);
+    assert_eq!(opened.expect("it opens"), plain(b"payload"));
+    assert_eq!(
+        kind(stranger.rewrap(&old)),
+        CryptoErrorKind::UnknownRootKey(first.root())
+    );
+}
+
+/// With both root keys at hand, an installation of either opens; new keys get
+/// the current one.
+pub fn an_installation_moves_to_another_root_key(case: &dyn CryptoCase) {
+    let before = new_deployment(&*case.plugin(), 1);
+    let successor = case.successor();
+    successor.adopt(&before).expect("the old canary opens");
+    let after = new_deployment(&*successor, 1);
+    assert_eq!(after.root, case.stranger().root());
+    successor.adopt(&after).expect("the new canary opens");
+    assert_eq!(new_kek(&*successor, 1).root, after.root);
+    case.stranger().adopt(&after).expect("the new canary opens");
+    assert!(case.plugin().adopt(&after).is_err());
+}
+
 fn adopted(case: &dyn CryptoCase) -> Box<dyn CryptoPlugin> {
     let plugin = case.plugin();
     let deployment = new_deployment(&*plugin, 1);
@@ -295,7 +356,7 @@ fn new_deployment(plugin: &dyn CryptoPlugin, number: u8) -> Deployment {
 fn new_kek(plugin: &dyn CryptoPlugin, number: u64) -> WrappedKek {
     let scope = KekScope::Project(project());
     plugin
-        .new_kek(sample::kek_id(number), scope, sample::NOW)
+        .new_kek(sample::kek_id(number), scope, 1, sample::NOW)
         .expect("a KEK is made")
 }
 

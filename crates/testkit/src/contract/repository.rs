@@ -193,6 +193,10 @@ macro_rules! repository_contract {
                 a_generation_is_there_once,
                 a_kek_id_is_there_once,
                 the_deployment_is_written_once,
+                keks_are_wrapped_anew_by_compare_and_set,
+                the_deployment_moves_by_compare_and_set,
+                a_kek_is_emptied_and_destroyed,
+                projects_with_keys_are_listed,
             }
         }
     };

@@ -3,6 +3,7 @@
 mod containers;
 mod orders;
 mod quotas;
+mod rotation;
 mod secret_stores;
 mod transport_keys;
 
@@ -236,7 +237,11 @@ impl SecretWrites for Tx {
 }
 
 fn check_kek(state: &State, sealed: Option<&Sealed>) -> Result<(), RepositoryError> {
-    let known = sealed.is_none_or(|sealed| state.kek(sealed.kek).is_some());
+    let is_known = |sealed: &Sealed| {
+        let kek = state.kek(sealed.kek);
+        kek.is_some_and(|kek| kek.state != KekState::Destroyed)
+    };
+    let known = sealed.is_none_or(is_known);
     known.then_some(()).ok_or_else(|| {
         RepositoryError::with_source(RepositoryErrorKind::Internal, "KEK is not stored")
     })

@@ -36,7 +36,7 @@ pub trait OrderWrites {
     /// [`crate::ports::RepositoryErrorKind::Duplicate`] where the id is taken,
     /// by any project; [`crate::ports::RepositoryErrorKind::Internal`] where it
     /// has a passphrase and has ended, or the KEK of the passphrase is not
-    /// stored yet; else as storage fails.
+    /// stored yet, or destroyed; else as storage fails.
     fn insert_order(&mut self, order: &Order) -> Result<(), RepositoryError>;
 
     /// Ends a pending order, and removes its passphrase.

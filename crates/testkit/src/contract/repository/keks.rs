@@ -1,8 +1,8 @@
 //! Keys and the installation.
 
 use donjon_domain::{
-    KekScope, KekState, RootKeyId, ServerKey, WrappedKek,
-    ports::{Repository, RepositoryErrorKind},
+    ContentType, Deployment, KekScope, KekState, RootKeyId, Secret, ServerKey, WrappedKek,
+    ports::{Repository, RepositoryErrorKind, SealedObject, SealedRow},
 };
 
 use super::{read, write, write_fails};
@@ -137,6 +137,161 @@ pub fn the_deployment_is_written_once(repository: &dyn Repository) {
     assert_eq!(kind, RepositoryErrorKind::Duplicate);
     let found = read(repository, |tx| tx.deployment());
     assert_eq!(found, Some(sample::deployment()));
+}
+
+/// A KEK is exchanged where it is still what the caller read, and nowhere else.
+pub fn keks_are_wrapped_anew_by_compare_and_set(repository: &dyn Repository) {
+    let root = RootKeyId::from_bytes([7; 16]);
+    let old = sample::kek(1, "project");
+    let other = sample::kek(2, "other");
+    insert(repository, &old);
+    insert(repository, &other);
+    let new = WrappedKek {
+        root,
+        wrapped: vec![9; 40],
+        ..old.clone()
+    };
+    let (first, second) = (old.clone(), new.clone());
+    let changed = write(repository, move |tx| {
+        let first_time = tx.rewrap_kek(&first, &second)?;
+        Ok((first_time, tx.rewrap_kek(&first, &second)?))
+    });
+    assert_eq!(changed, (true, false));
+    let (kek, left) = read(repository, move |tx| {
+        Ok((
+            tx.kek(sample::kek_id(1))?,
+            tx.keks_not_wrapped_by(root, 10)?,
+        ))
+    });
+    assert_eq!((kek, left), (Some(new), vec![other.clone()]));
+    let counts = read(repository, |tx| tx.root_keys());
+    assert_eq!(counts.len(), 2);
+    assert!(counts.contains(&(root, 1)) && counts.contains(&(other.root, 1)));
+    assert_eq!(
+        read(repository, move |tx| tx.keks_not_wrapped_by(root, 0)),
+        []
+    );
+}
+
+/// The installation moves to another root key once.
+pub fn the_deployment_moves_by_compare_and_set(repository: &dyn Repository) {
+    write(repository, |tx| tx.insert_deployment(&sample::deployment()));
+    let old = sample::deployment();
+    let new = Deployment {
+        root: RootKeyId::from_bytes([7; 16]),
+        canary: vec![9; 40],
+        ..old.clone()
+    };
+    let moved = new.clone();
+    let changed = write(repository, move |tx| {
+        let first_time = tx.rewrap_deployment(old.root, &moved)?;
+        Ok((first_time, tx.rewrap_deployment(old.root, &moved)?))
+    });
+    assert_eq!(changed, (true, false));
+    assert_eq!(read(repository, |tx| tx.deployment()), Some(new));
+}
+
+/// A KEK is retired, emptied row by row, and destroyed; under a destroyed one
+/// nothing is stored.
+pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
+    let old = sample::kek(1, "project");
+    let next = WrappedKek {
+        generation: 2,
+        ..sample::kek(2, "project")
+    };
+    insert(repository, &old);
+    for number in 1..=3 {
+        let secret = with_payload(number);
+        let payload = sample::sealed(1, 0x11);
+        write(repository, move |tx| {
+            tx.insert_secret(&secret, Some(&payload))
+        });
+    }
+    let replaced = next.clone();
+    let retired = write(repository, move |tx| {
+        let is_retired = tx.retire_kek(sample::kek_id(1))?;
+        tx.insert_kek(&replaced)?;
+        Ok((is_retired, tx.retire_kek(sample::kek_id(1))?))
+    });
+    assert_eq!(retired, (true, false));
+    let retired = WrappedKek {
+        state: KekState::Retired,
+        ..old.clone()
+    };
+    let kek = retired.clone();
+    let found = read(repository, move |tx| {
+        let first = tx.sealed_by(&kek, None, 2)?;
+        let last = first.last().map(|row| row.object);
+        let rest = tx.sealed_by(&kek, last, 2)?;
+        Ok((tx.retired_keks(10)?, first, rest, tx.count_sealed_by(&kek)?))
+    });
+    let row = |number| SealedRow {
+        object: SealedObject::Secret(sample::secret_id(number)),
+        sealed: sample::sealed(1, 0x11),
+    };
+    let expected = (vec![retired.clone()], vec![row(1), row(2)], vec![row(3)], 3);
+    assert_eq!(found, expected);
+    assert!(!write(repository, |tx| tx.destroy_kek(sample::kek_id(1))));
+    let changed = write(repository, |tx| {
+        let mut changed = Vec::new();
+        for number in [1, 1, 2, 3, 4] {
+            let object = SealedObject::Secret(sample::secret_id(number));
+            changed.push(tx.reseal(object, sample::kek_id(1), &sample::sealed(2, 0x22))?);
+        }
+        Ok(changed)
+    });
+    assert_eq!(changed, [true, false, true, true, false]);
+    let destroyed = write(repository, |tx| {
+        // The active one is not.
+        Ok((
+            tx.destroy_kek(sample::kek_id(2))?,
+            tx.destroy_kek(sample::kek_id(1))?,
+            tx.destroy_kek(sample::kek_id(1))?,
+        ))
+    });
+    assert_eq!(destroyed, (false, true, false));
+    let kek = read(repository, |tx| tx.kek(sample::kek_id(1))).expect("its row stays");
+    assert_eq!((kek.state, kek.wrapped.len()), (KekState::Destroyed, 0));
+    assert!(read(repository, |tx| tx.retired_keks(10)).is_empty());
+    assert_eq!(read(repository, |tx| tx.root_keys()), [(next.root, 1)]);
+    let late = with_payload(9);
+    let kind = write_fails(repository, move |tx| {
+        tx.insert_secret(&late, Some(&sample::sealed(1, 0x11)))
+    });
+    assert_eq!(kind, RepositoryErrorKind::Internal);
+    let payload = read(repository, |tx| tx.payload(sample::secret_id(3)));
+    assert_eq!(payload, Some(sample::sealed(2, 0x22)));
+}
+
+/// By name, and only those that have one.
+pub fn projects_with_keys_are_listed(repository: &dyn Repository) {
+    for (number, project) in [(1, "b"), (2, "a"), (3, "c")] {
+        insert(repository, &sample::kek(number, project));
+    }
+    insert(
+        repository,
+        &WrappedKek {
+            state: KekState::Retired,
+            ..sample::kek(4, "d")
+        },
+    );
+    let found = read(repository, |tx| {
+        let first = tx.projects_with_keks(None, 2)?;
+        let rest = tx.projects_with_keks(first.last(), 2)?;
+        Ok((first, rest))
+    });
+    let project = sample::project;
+    assert_eq!(
+        found,
+        (vec![project("a"), project("b")], vec![project("c")])
+    );
+}
+
+fn with_payload(number: u64) -> Secret {
+    Secret {
+        content_type: Some(ContentType::Text),
+        ..sample::secret(number, "project")
+    }
 }
 
 fn insert(repository: &dyn Repository, kek: &WrappedKek) {

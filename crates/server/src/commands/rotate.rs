@@ -1,0 +1,100 @@
+//! `donjon rotate`.
+
+use std::{io::Write, time::Duration};
+
+use donjon_app::Policy;
+
+use super::ask;
+use crate::{
+    admin::{Request, Response, RotationView},
+    cli,
+    config::Settings,
+    exit::{Exit, Failure, OrExit},
+};
+
+/// Asks the running server, or works on the folder where there is none.
+///
+/// # Errors
+/// [`Exit::Other`] where there is nothing to change; else as the folder, its
+/// root keys or storage says.
+pub(crate) fn rotate(verb: &cli::Rotate) -> Result<Exit, Failure> {
+    let (place, is_waiting) = match verb {
+        cli::Rotate::Root(root) => (&root.place, root.wait),
+        cli::Rotate::Project(project) => (&project.place, project.wait),
+        cli::Rotate::Status(place) | cli::Rotate::Pause(place) | cli::Rotate::Resume(place) => {
+            (place, false)
+        }
+    };
+    let settings = ask::load(place)?;
+    let mut view = converse(&settings, || request(verb))?;
+    if is_waiting {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .or_exit(Exit::Other)?;
+        let all = view.left.max(1);
+        let mut shown = u64::MAX;
+        while view.left > 0 {
+            if view.left != shown {
+                shown = view.left;
+                let done = all.saturating_sub(shown).saturating_mul(100) / all;
+                let note = if view.is_paused { ", paused" } else { "" };
+                let line = format!("{done:3} %, {shown} left{note}");
+                writeln!(std::io::stderr(), "{line}").or_exit(Exit::Other)?;
+            }
+            runtime.block_on(async { tokio::time::sleep(PULSE).await });
+            view = converse(&settings, || Request::RotateStatus {})?;
+        }
+    }
+    ask::print(&text(&view))
+}
+
+fn converse(settings: &Settings, request: impl Fn() -> Request) -> Result<RotationView, Failure> {
+    // No rule decides about keys, so a bad policy file is no obstacle.
+    let policy = || Ok(Policy::new(settings.policy.defaults));
+    match ask::ask(settings, || Ok(request()), policy)? {
+        Response::Rotation(view) => Ok(view),
+        other => Err(ask::failure(other)),
+    }
+}
+
+fn request(verb: &cli::Rotate) -> Request {
+    match verb {
+        cli::Rotate::Root(_) => Request::RotateRoot {},
+        cli::Rotate::Project(project) => Request::RotateProject {
+            project: project.project.clone(),
+        },
+        cli::Rotate::Status(_) => Request::RotateStatus {},
+        cli::Rotate::Pause(_) => Request::RotatePause {},
+        cli::Rotate::Resume(_) => Request::RotateResume {},
+    }
+}
+
+fn text(view: &RotationView) -> String {
+    let mut lines = Vec::new();
+    for root in &view.root_keys {
+        let role = if root.id == view.current {
+            "current"
+        } else {
+            "previous"
+        };
+        lines.push(format!("root key {} ({role}): {} keys", root.id, root.keys));
+    }
+    if view.installed != view.current {
+        lines.push(format!(
+            "root key {} waits to be taken into use: `donjon rotate root`",
+            view.current
+        ));
+    }
+    for project in &view.retired {
+        lines.push(format!(
+            "project {}, key {}: {} left",
+            project.project, project.generation, project.rows
+        ));
+    }
+    let note = if view.is_paused { ", paused" } else { "" };
+    lines.push(format!("{} left{note}", view.left));
+    lines.join("\n")
+}
+
+const PULSE: Duration = Duration::from_millis(500);

@@ -1,0 +1,113 @@
+//! Carries changes of keys through beside the requests, at a bounded pace.
+
+use std::{
+    fmt,
+    num::NonZero,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use donjon_app::{App, Error, Step};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+
+/// Makes the steps of changes that were begun, now or before the last stop.
+pub(crate) struct Rotator {
+    rows_per_s: NonZero<u32>,
+    is_paused: AtomicBool,
+    wake: Notify,
+}
+
+impl Rotator {
+    pub(crate) fn new(rows_per_s: NonZero<u32>) -> Self {
+        Self {
+            rows_per_s,
+            is_paused: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Something was begun.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn pause(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+        self.wake();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Works until dropped.
+    pub(crate) async fn run(&self, app: &App) {
+        let mut rows = 0;
+        loop {
+            let began = Instant::now();
+            if self.is_paused() {
+                self.wake.notified().await;
+                continue;
+            }
+            match app.rotation.step(BATCH, IN_FLIGHT_S).await {
+                Ok(Step::Changed(changed)) => {
+                    rows += changed;
+                    sleep_until(began + self.time_of(changed)).await;
+                }
+                Ok(Step::Waiting) => self.rest(PULSE).await,
+                Ok(Step::Done) => {
+                    if rows > 0 {
+                        tracing::info!(rows, "the change of keys is done");
+                        rows = 0;
+                    }
+                    self.wake.notified().await;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the change of keys waits"
+                    );
+                    self.rest(BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    fn time_of(&self, rows: u64) -> Duration {
+        let micros = rows.saturating_mul(1_000_000) / u64::from(self.rows_per_s.get());
+        Duration::from_micros(micros)
+    }
+
+    async fn rest(&self, time: Duration) {
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = sleep(time) => {}
+        }
+    }
+}
+
+/// Makes all steps at once, where nobody else works on the data.
+///
+/// # Errors
+/// As a step fails; what was changed before stays so.
+pub(crate) async fn finish(app: &App) -> Result<(), Error> {
+    while app.rotation.step(BATCH, 0).await? != Step::Done {}
+    Ok(())
+}
+
+impl fmt::Debug for Rotator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rotator").finish_non_exhaustive()
+    }
+}
+
+/// Rows in one transaction: requests wait no longer for it than for each other.
+const BATCH: u32 = 64;
+/// Longer than a request may take between sealing and storing. What is later
+/// still is refused by storage, not lost.
+const IN_FLIGHT_S: i64 = 45;
+const PULSE: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_secs(10);
