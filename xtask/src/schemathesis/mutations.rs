@@ -73,9 +73,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         noticed_as: "Schema-violating request accepted",
     },
     Mutation {
-        name: "consumers with short names alone",
+        name: "consumers with short URLs alone",
         after: "    NewContainerConsumer:\n",
-        from: "maxLength: 36",
+        from: "maxLength: 255",
         to: "maxLength: 3",
         operations: &["addContainerConsumer"],
         noticed_as: "Schema-violating request accepted",
