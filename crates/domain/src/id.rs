@@ -81,6 +81,11 @@ uuid_id! {
     SecretStoreId
 }
 uuid_id! {
+    /// Names one act of putting a payload into an outside store. Never used
+    /// twice, so whatever bears it there was put by nobody else.
+    PutId
+}
+uuid_id! {
     /// Names one registration of a consumer.
     ConsumerId
 }

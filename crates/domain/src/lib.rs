@@ -36,7 +36,7 @@ pub use container::{
     StoredContainerConsumer, UnknownContainerType,
 };
 pub use id::{
-    ConsumerId, ContainerId, DeploymentId, InvalidId, KekId, OrderId, ProjectId, RootKeyId,
+    ConsumerId, ContainerId, DeploymentId, InvalidId, KekId, OrderId, ProjectId, PutId, RootKeyId,
     SecretId, SecretStoreId, TokenId, TransportKeyId, UserId,
 };
 pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};

@@ -5,6 +5,7 @@
 mod authenticator;
 mod crypto;
 mod generator;
+mod payload_store;
 mod repository;
 mod system;
 mod token_store;
@@ -18,6 +19,10 @@ pub use authenticator::{AuthError, AuthErrorKind, Authenticator, Credential};
 pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
 pub use generator::{
     Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator, KeyPair,
+};
+pub use payload_store::{
+    InvalidLocator, Listed, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,
+    StoreErrorKind,
 };
 pub use repository::{
     Health, ReadJob, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,

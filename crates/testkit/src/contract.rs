@@ -9,6 +9,7 @@
 pub mod authenticator;
 pub mod crypto;
 pub mod key_generator;
+pub mod payload_store;
 pub mod repository;
 pub mod token_store;
 pub mod workers;
@@ -117,6 +118,8 @@ mod tests {
         check(crypto, "crypto", crypto);
         let generator = include_str!("contract/key_generator.rs");
         check(generator, "key_generator", generator);
+        let store = include_str!("contract/payload_store.rs");
+        check(store, "payload_store", store);
         let workers = include_str!("contract/workers.rs");
         check(workers, "workers", workers);
         let authenticator = include_str!("contract/authenticator.rs");

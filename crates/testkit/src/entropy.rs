@@ -38,6 +38,12 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// Bytes from this stream on.
+pub(crate) fn bytes(state: &mut u64, count: usize) -> Vec<u8> {
+    let words = std::iter::repeat_with(|| next(state).to_be_bytes());
+    words.flatten().take(count).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

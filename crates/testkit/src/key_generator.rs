@@ -130,8 +130,7 @@ impl KeyGenerator for FakeKeyGenerator {
 
 impl Inner {
     fn draw(&mut self, bytes: usize) -> Vec<u8> {
-        let words = std::iter::repeat_with(|| entropy::next(&mut self.state).to_be_bytes());
-        words.flatten().take(bytes).collect()
+        entropy::bytes(&mut self.state, bytes)
     }
 }
 

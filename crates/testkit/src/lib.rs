@@ -13,6 +13,7 @@ mod crypto;
 mod entropy;
 mod key_generator;
 mod memory;
+mod payload_store;
 mod workers;
 
 pub mod contract;
@@ -25,4 +26,5 @@ pub use crypto::FakeCrypto;
 pub use entropy::SeededEntropy;
 pub use key_generator::FakeKeyGenerator;
 pub use memory::MemoryRepository;
+pub use payload_store::FakePayloadStore;
 pub use workers::FakeWorkers;

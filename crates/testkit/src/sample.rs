@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use donjon_domain::{
     Acl, Actor, BitLength, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId,
     ContainerType, ContentType, Deployment, DeploymentId, KekId, KekScope, KekState, KeySpec,
-    Label, Order, OrderId, OrderState, OrderType, ProjectId, RootKeyId, Scope, Sealed, Secret,
-    SecretConsumer, SecretId, SecretStore, SecretStoreId, SecretType, StoredConsumer,
+    Label, Order, OrderId, OrderState, OrderType, ProjectId, PutId, RootKeyId, Scope, Sealed,
+    Secret, SecretConsumer, SecretId, SecretStore, SecretStoreId, SecretType, StoredConsumer,
     StoredContainerConsumer, Timestamp, TokenHash, TokenId, TokenRow, TransportKey, TransportKeyId,
-    UserId, WrappedKek,
+    UserId, WrappedKek, ports::PayloadName,
 };
 
 /// Noon of 2026-11-24, when everything here was created.
@@ -57,6 +57,22 @@ pub fn transport_key_id(number: u64) -> TransportKeyId {
 #[must_use]
 pub fn kek_id(number: u64) -> KekId {
     KekId::from_bytes(uuid_bytes(number))
+}
+
+/// The name of a payload in a store: installation, secret, put.
+#[must_use]
+pub fn payload_name(deployment: u64, secret: u64, put: u64) -> PayloadName {
+    PayloadName {
+        deployment: DeploymentId::from_bytes(uuid_bytes(deployment)),
+        secret: secret_id(secret),
+        put: put_id(put),
+    }
+}
+
+/// The id of the put with this number (below 2^56).
+#[must_use]
+pub fn put_id(number: u64) -> PutId {
+    PutId::from_bytes(uuid_bytes(number))
 }
 
 /// A label. The text has to be short enough.

@@ -94,6 +94,31 @@ mod key_generator {
     donjon_testkit::key_generator_contract!(Box::new(Fake(FakeKeyGenerator::new())));
 }
 
+mod payload_store {
+    use donjon_domain::{KeySpec, ports::PayloadStore};
+    use donjon_testkit::{
+        FakePayloadStore, contract::payload_store::PayloadStoreCase, sample::key_spec,
+    };
+
+    struct Fake(FakePayloadStore);
+
+    impl PayloadStoreCase for Fake {
+        fn store(&self) -> &dyn PayloadStore {
+            &self.0
+        }
+
+        fn symmetric(&self) -> Vec<KeySpec> {
+            vec![key_spec("aes", 256), key_spec("AES", 128)]
+        }
+
+        fn key_pairs(&self) -> Vec<KeySpec> {
+            vec![key_spec("rsa", 2_048)]
+        }
+    }
+
+    donjon_testkit::payload_store_contract!(Box::new(Fake(FakePayloadStore::new().making_keys())));
+}
+
 mod workers {
     use donjon_testkit::FakeWorkers;
 
