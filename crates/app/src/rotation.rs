@@ -127,7 +127,9 @@ impl Rotation {
             });
         }
         let crypto = self.core.sealing.crypto();
-        let moved = crypto.new_deployment(deployment.id, deployment.created)?;
+        let moved = crypto
+            .new_deployment(deployment.id, deployment.created)
+            .await?;
         let written: Result<bool, RepositoryError> = self
             .core
             .repository
@@ -158,7 +160,9 @@ impl Rotation {
         let id = KekId::from_uuid(self.core.entropy.uuid_v4());
         let crypto = self.core.sealing.crypto();
         let now = self.core.clock.now();
-        let fresh = crypto.new_kek(id, scope, old.generation.saturating_add(1), now)?;
+        let fresh = crypto
+            .new_kek(id, scope, old.generation.saturating_add(1), now)
+            .await?;
         let retired = old.id;
         let written: Result<bool, RepositoryError> = self
             .core
@@ -270,14 +274,11 @@ impl Rotation {
 
     async fn rewrap(&self, keks: Vec<WrappedKek>) -> Result<Step, Error> {
         let crypto = self.core.sealing.crypto();
-        let rewrap = |old: WrappedKek| {
-            let new = crypto.rewrap(&old)?;
-            Ok::<_, Error>((old, new))
-        };
-        let pairs = keks
-            .into_iter()
-            .map(rewrap)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut pairs = Vec::with_capacity(keks.len());
+        for old in keks {
+            let new = crypto.rewrap(&old).await?;
+            pairs.push((old, new));
+        }
         let written: Result<u64, RepositoryError> = self
             .core
             .repository

@@ -92,12 +92,12 @@ impl Sealing {
 
     async fn seal_as(&self, binding: &Binding<'_>, plain: &SecretBytes) -> Result<Sealed, Error> {
         let kek = self.project_kek(binding.project).await?;
-        Ok(self.crypto.seal(&kek, binding, plain)?)
+        Ok(self.crypto.seal(&kek, binding, plain).await?)
     }
 
     async fn open_as(&self, binding: &Binding<'_>, sealed: &Sealed) -> Result<SecretBytes, Error> {
         let kek = self.kek(sealed.kek).await?;
-        Ok(self.crypto.open(&kek, binding, sealed)?)
+        Ok(self.crypto.open(&kek, binding, sealed).await?)
     }
 
     /// Seals anew, under the active key of the project, what an older one seals.
@@ -207,7 +207,7 @@ impl KeyMaker<'_> {
             return Ok(kek);
         }
         let id = KekId::from_uuid(self.entropy.uuid_v4());
-        let fresh = self.crypto.new_kek(id, scope, 1, self.clock.now())?;
+        let fresh = self.crypto.new_kek(id, scope, 1, self.clock.now()).await?;
         self.repository
             .write_with(move |tx| {
                 if let Some(first) = tx.active_kek(&fresh.scope)? {
@@ -251,7 +251,7 @@ impl Startup<'_> {
             Some(deployment) => deployment,
             None => {
                 let id = DeploymentId::from_uuid(self.entropy.uuid_v4());
-                let fresh = self.crypto.new_deployment(id, self.clock.now())?;
+                let fresh = self.crypto.new_deployment(id, self.clock.now()).await?;
                 let kept = fresh.clone();
                 let written: Result<(), RepositoryError> = self
                     .repository
@@ -261,7 +261,7 @@ impl Startup<'_> {
                 kept
             }
         };
-        Ok(self.crypto.adopt(&deployment)?)
+        Ok(self.crypto.adopt(&deployment).await?)
     }
 
     /// The store that is configured: payloads in the database, sealed in
@@ -312,7 +312,7 @@ impl Startup<'_> {
             entropy: self.entropy,
         };
         let kek = keys.active_or_new(KekScope::Server(key)).await?;
-        Ok(self.crypto.unwrap_server_key(&kek)?)
+        Ok(self.crypto.unwrap_server_key(&kek).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The crypto plugin in software: a root key wraps the keys of
-//! projects, and those seal payloads in envelopes. Beside it, the generator of
+//! projects, and those seal payloads in envelopes. The root key stands behind
+//! the `KeyWrapper` port; the one in memory is here. Beside it, the generator of
 //! the keys that orders ask for.
 //!
 //! May import: `donjon-domain`, whose ports it implements, and
@@ -15,6 +16,7 @@ mod danger_no_sealing;
 mod generator;
 mod plugin;
 mod root_key;
+mod wrapper;
 
 pub use generator::SoftwareGenerator;
 pub use plugin::SoftwareCrypto;
@@ -22,3 +24,4 @@ pub use root_key::{
     DerivationError, InvalidPassphraseKey, InvalidRootKey, PassphraseKey, RootKey,
     RootKeyFileError, read_credential, read_private,
 };
+pub use wrapper::RootKeyWrapper;

@@ -1,4 +1,4 @@
-//! `CryptoPlugin` on envelopes v1.
+//! `CryptoPlugin` on envelopes v1, with root keys behind the `KeyWrapper` port.
 
 use std::{
     fmt,
@@ -7,21 +7,23 @@ use std::{
 
 use donjon_domain::{
     Binding, Deployment, DeploymentId, KekId, KekScope, KekState, RootKeyId, Sealed, SealedKind,
-    SecretBytes, ServerKey, Timestamp, WrappedKek,
-    ports::{CryptoError, CryptoErrorKind, CryptoPlugin, Entropy},
+    SecretBytes, Timestamp, WrapBinding, WrappedKek,
+    ports::{BoxFuture, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, KeyWrapper},
 };
 use donjon_envelope::{Context, KEY_BYTES, Key, Kind, Padding, RANDOM_BYTES};
 use zeroize::Zeroizing;
 
-use crate::{RootKey, cache::KeyCache};
+use crate::cache::KeyCache;
 
-/// Keys and envelopes in software.
+/// Envelopes in software, under KEKs that a root key wraps.
 ///
-/// A call takes a few microseconds and never blocks: sealing or opening 20,000
-/// bytes takes about 15.
+/// A call takes a few microseconds: sealing or opening 20,000 bytes takes about
+/// 15. The first one with a KEK waits until the root key has unwrapped it,
+/// wherever that is; the others find it in a cache, as long as the process
+/// lives and the cache has room.
 pub struct SoftwareCrypto {
-    current: RootKey,
-    previous: Option<RootKey>,
+    current: Arc<dyn KeyWrapper>,
+    previous: Option<Arc<dyn KeyWrapper>>,
     entropy: Arc<dyn Entropy>,
     deployment: OnceLock<DeploymentId>,
     keys: KeyCache,
@@ -32,14 +34,20 @@ const CANARY: &[u8] = b"donjon canary";
 
 impl SoftwareCrypto {
     /// New keys are wrapped by `current`; what `previous` wrapped still opens.
+    /// Up to `keks_max` unwrapped KEKs are kept.
     #[must_use]
-    pub fn new(current: RootKey, previous: Option<RootKey>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(
+        current: Arc<dyn KeyWrapper>,
+        previous: Option<Arc<dyn KeyWrapper>>,
+        entropy: Arc<dyn Entropy>,
+        keks_max: usize,
+    ) -> Self {
         Self {
             current,
             previous,
             entropy,
             deployment: OnceLock::new(),
-            keys: KeyCache::default(),
+            keys: KeyCache::new(keks_max),
         }
     }
 
@@ -50,11 +58,12 @@ impl SoftwareCrypto {
             .ok_or_else(|| CryptoError::new(CryptoErrorKind::NotReady))
     }
 
-    fn root_key(&self, id: RootKeyId) -> Option<&RootKey> {
+    fn wrapper(&self, id: RootKeyId) -> Option<&dyn KeyWrapper> {
         [Some(&self.current), self.previous.as_ref()]
             .into_iter()
             .flatten()
-            .find(|root| root.id() == id)
+            .find(|wrapper| wrapper.id() == id)
+            .map(|wrapper| &**wrapper)
     }
 
     fn random(&self) -> Zeroizing<[u8; RANDOM_BYTES]> {
@@ -63,136 +72,31 @@ impl SoftwareCrypto {
         random
     }
 
-    /// Seals short known lengths, so "too long" cannot happen here.
-    fn wrap(
-        &self,
-        root: &RootKey,
-        context: &Context<'_>,
-        plain: &[u8],
-    ) -> Result<Vec<u8>, CryptoError> {
-        let id = *root.id().as_bytes();
-        donjon_envelope::seal(
-            root.key(),
-            id,
-            context,
-            plain,
-            &self.random(),
-            Padding::Blocks64,
-        )
-        .map_err(|source| CryptoError::with_source(CryptoErrorKind::Internal, source))
-    }
-
-    fn unwrap(&self, kek: &WrappedKek) -> Result<Arc<Key>, CryptoError> {
+    async fn unwrap(&self, kek: &WrappedKek) -> Result<Arc<Key>, CryptoError> {
         if let Some(key) = self.keys.get(kek) {
             return Ok(key);
         }
         let deployment = self.deployment()?;
         let unknown = || CryptoError::new(CryptoErrorKind::UnknownRootKey(kek.root));
-        let root = self.root_key(kek.root).ok_or_else(unknown)?;
-        let scope = scope_bytes(&kek.scope);
-        let plain = open(
-            root.key(),
-            &kek_context(&deployment, &scope, kek),
-            &kek.wrapped,
-            kek.root.as_bytes(),
-        )?;
-        let key = Key::try_from(plain.as_slice())
+        let wrapper = self.wrapper(kek.root).ok_or_else(unknown)?;
+        let plain = wrapper
+            .unwrap(&kek.wrapped, kek_binding(deployment, kek))
+            .await?;
+        let key = Key::try_from(plain.expose())
             .map_err(|source| CryptoError::with_source(CryptoErrorKind::DoesNotOpen, source))?;
         let key = Arc::new(key);
         self.keys.put(kek, &key);
         Ok(key)
     }
-}
 
-impl CryptoPlugin for SoftwareCrypto {
-    fn root(&self) -> RootKeyId {
-        self.current.id()
-    }
-
-    fn new_deployment(&self, id: DeploymentId, now: Timestamp) -> Result<Deployment, CryptoError> {
-        let canary = self.wrap(&self.current, &canary_context(&id), CANARY)?;
-        Ok(Deployment {
-            id,
-            root: self.current.id(),
-            canary,
-            created: now,
-        })
-    }
-
-    fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError> {
-        let wrong = || {
-            let (expected, found) = (deployment.root, self.current.id());
-            CryptoError::new(CryptoErrorKind::WrongRootKey { expected, found })
-        };
-        let root = self.root_key(deployment.root).ok_or_else(wrong)?;
-        let context = canary_context(&deployment.id);
-        let opened = open(
-            root.key(),
-            &context,
-            &deployment.canary,
-            deployment.root.as_bytes(),
-        )?;
-        if opened.as_slice() != CANARY
-            || *self.deployment.get_or_init(|| deployment.id) != deployment.id
-        {
-            return Err(CryptoError::new(CryptoErrorKind::DoesNotOpen));
-        }
-        Ok(())
-    }
-
-    fn new_kek(
-        &self,
-        id: KekId,
-        scope: KekScope,
-        generation: u32,
-        now: Timestamp,
-    ) -> Result<WrappedKek, CryptoError> {
-        let deployment = self.deployment()?;
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        self.entropy.fill(&mut *key);
-        let (state, root) = (KekState::Active, self.current.id());
-        let mut kek = WrappedKek {
-            id,
-            scope,
-            generation,
-            state,
-            root,
-            wrapped: Vec::new(),
-            created: now,
-        };
-        let scope = scope_bytes(&kek.scope);
-        kek.wrapped = self.wrap(
-            &self.current,
-            &kek_context(&deployment, &scope, &kek),
-            &*key,
-        )?;
-        Ok(kek)
-    }
-
-    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError> {
-        let deployment = self.deployment()?;
-        let key = self.unwrap(kek)?;
-        let mut rewrapped = WrappedKek {
-            root: self.current.id(),
-            ..kek.clone()
-        };
-        let scope = scope_bytes(&kek.scope);
-        rewrapped.wrapped = self.wrap(
-            &self.current,
-            &kek_context(&deployment, &scope, &rewrapped),
-            key.expose_bytes(),
-        )?;
-        Ok(rewrapped)
-    }
-
-    fn seal(
+    async fn seal_in_envelope(
         &self,
         kek: &WrappedKek,
         binding: &Binding<'_>,
         plain: &SecretBytes,
     ) -> Result<Sealed, CryptoError> {
         let deployment = self.deployment()?;
-        let key = self.unwrap(kek)?;
+        let key = self.unwrap(kek).await?;
         if cfg!(feature = "danger-no-sealing") {
             return Ok(Sealed {
                 kek: kek.id,
@@ -216,7 +120,7 @@ impl CryptoPlugin for SoftwareCrypto {
         .map_err(|source| CryptoError::with_source(CryptoErrorKind::Internal, source))
     }
 
-    fn open(
+    async fn open_envelope(
         &self,
         kek: &WrappedKek,
         binding: &Binding<'_>,
@@ -226,25 +130,132 @@ impl CryptoPlugin for SoftwareCrypto {
         if sealed.kek != kek.id {
             return Err(CryptoError::new(CryptoErrorKind::DoesNotOpen));
         }
-        let key = self.unwrap(kek)?;
+        let key = self.unwrap(kek).await?;
         if let Some(plain) = crate::danger_no_sealing::open(&sealed.envelope) {
             return Ok(SecretBytes::new(plain));
         }
         let context = payload_context(&deployment, binding);
         open(&key, &context, &sealed.envelope, kek.id.as_bytes()).map(SecretBytes::from_zeroizing)
     }
+}
 
-    fn unwrap_server_key(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError> {
-        self.deployment()?;
-        match kek.scope {
-            KekScope::Server(_) => Ok(SecretBytes::new(self.unwrap(kek)?.expose_bytes().to_vec())),
-            KekScope::Project(_) => Err(CryptoError::new(CryptoErrorKind::DoesNotOpen)),
-        }
+impl CryptoPlugin for SoftwareCrypto {
+    fn root(&self) -> RootKeyId {
+        self.current.id()
+    }
+
+    fn new_deployment(
+        &self,
+        id: DeploymentId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Deployment, CryptoError>> {
+        Box::pin(async move {
+            let canary = SecretBytes::new(CANARY.to_vec());
+            let canary = self.current.wrap(&canary, WrapBinding::Canary(id)).await?;
+            Ok(Deployment {
+                id,
+                root: self.current.id(),
+                canary,
+                created: now,
+            })
+        })
+    }
+
+    fn adopt<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<(), CryptoError>> {
+        Box::pin(async move {
+            let wrong = || {
+                let (expected, found) = (deployment.root, self.current.id());
+                CryptoError::new(CryptoErrorKind::WrongRootKey { expected, found })
+            };
+            let wrapper = self.wrapper(deployment.root).ok_or_else(wrong)?;
+            let binding = WrapBinding::Canary(deployment.id);
+            let opened = wrapper.unwrap(&deployment.canary, binding).await?;
+            if opened.expose() != CANARY
+                || *self.deployment.get_or_init(|| deployment.id) != deployment.id
+            {
+                return Err(CryptoError::new(CryptoErrorKind::DoesNotOpen));
+            }
+            Ok(())
+        })
+    }
+
+    fn new_kek(
+        &self,
+        id: KekId,
+        scope: KekScope,
+        generation: u32,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<WrappedKek, CryptoError>> {
+        Box::pin(async move {
+            let deployment = self.deployment()?;
+            let mut key = Zeroizing::new(vec![0; KEY_BYTES]);
+            self.entropy.fill(&mut key);
+            let key = SecretBytes::from_zeroizing(key);
+            let mut kek = WrappedKek {
+                id,
+                scope,
+                generation,
+                state: KekState::Active,
+                root: self.current.id(),
+                wrapped: Vec::new(),
+                created: now,
+            };
+            let binding = kek_binding(deployment, &kek);
+            kek.wrapped = self.current.wrap(&key, binding).await?;
+            Ok(kek)
+        })
+    }
+
+    fn rewrap<'a>(&'a self, kek: &'a WrappedKek) -> BoxFuture<'a, Result<WrappedKek, CryptoError>> {
+        Box::pin(async move {
+            let deployment = self.deployment()?;
+            let key = self.unwrap(kek).await?;
+            let key = SecretBytes::new(key.expose_bytes().to_vec());
+            let binding = kek_binding(deployment, kek);
+            Ok(WrappedKek {
+                root: self.current.id(),
+                wrapped: self.current.wrap(&key, binding).await?,
+                ..kek.clone()
+            })
+        })
+    }
+
+    fn seal<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        plain: &'a SecretBytes,
+    ) -> BoxFuture<'a, Result<Sealed, CryptoError>> {
+        Box::pin(self.seal_in_envelope(kek, binding, plain))
+    }
+
+    fn open<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        sealed: &'a Sealed,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
+        Box::pin(self.open_envelope(kek, binding, sealed))
+    }
+
+    fn unwrap_server_key<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
+        Box::pin(async move {
+            self.deployment()?;
+            match kek.scope {
+                KekScope::Server(_) => Ok(SecretBytes::new(
+                    self.unwrap(kek).await?.expose_bytes().to_vec(),
+                )),
+                KekScope::Project(_) => Err(CryptoError::new(CryptoErrorKind::DoesNotOpen)),
+            }
+        })
     }
 }
 
 /// Opens an envelope that has to name `key_id` as its key.
-fn open(
+pub(crate) fn open(
     key: &Key,
     context: &Context<'_>,
     envelope: &[u8],
@@ -272,44 +283,20 @@ fn payload_context<'a>(deployment: &'a DeploymentId, binding: &'a Binding<'_>) -
 }
 
 /// A wrapped key is bound to its scope, id and generation.
-fn kek_context<'a>(
-    deployment: &'a DeploymentId,
-    scope: &'a [u8],
-    kek: &'a WrappedKek,
-) -> Context<'a> {
-    Context {
-        deployment: deployment.as_bytes(),
-        project: scope,
-        object: kek.id.as_bytes(),
-        kind: Kind::Kek,
-        version: kek.generation,
-    }
-}
-
-fn canary_context(deployment: &DeploymentId) -> Context<'_> {
-    Context {
-        deployment: deployment.as_bytes(),
-        project: b"",
-        object: deployment.as_bytes(),
-        kind: Kind::Canary,
-        version: 1,
-    }
-}
-
-/// `p:` and the project, or `s:` and the name of the server's key: no project
-/// can be called like a key of the server.
-fn scope_bytes(scope: &KekScope) -> Vec<u8> {
-    match scope {
-        KekScope::Project(project) => [b"p:", project.as_str().as_bytes()].concat(),
-        KekScope::Server(ServerKey::TokenHash) => b"s:token-hash".to_vec(),
+fn kek_binding(deployment: DeploymentId, kek: &WrappedKek) -> WrapBinding<'_> {
+    WrapBinding::Kek {
+        deployment,
+        id: kek.id,
+        scope: &kek.scope,
+        generation: kek.generation,
     }
 }
 
 impl fmt::Debug for SoftwareCrypto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SoftwareCrypto")
-            .field("current", &self.current)
-            .field("previous", &self.previous)
+            .field("current", &self.current.id())
+            .field("previous", &self.previous.as_ref().map(|root| root.id()))
             .finish_non_exhaustive()
     }
 }

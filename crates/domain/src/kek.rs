@@ -20,6 +20,19 @@ pub enum ServerKey {
     TokenHash,
 }
 
+impl KekScope {
+    /// The bytes that stand for it wherever something is bound to it: `p:` and
+    /// the project, or `s:` and the name of the server's key. No project can be
+    /// called like a key of the server.
+    #[must_use]
+    pub fn to_binding_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Project(project) => [b"p:", project.as_str().as_bytes()].concat(),
+            Self::Server(ServerKey::TokenHash) => b"s:token-hash".to_vec(),
+        }
+    }
+}
+
 /// Where a KEK is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KekState {
@@ -45,10 +58,29 @@ pub struct WrappedKek {
     pub state: KekState,
     /// The root key that wraps it.
     pub root: RootKeyId,
-    /// The wrapped key, an envelope of kind KEK.
+    /// The wrapped key, as the wrapper of that root key makes it.
     pub wrapped: Vec<u8>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// What a root key wraps, which is what it is bound to: moved to another place
+/// it does not unwrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrapBinding<'a> {
+    /// The known text that tells at start whether the root key is the right one.
+    Canary(DeploymentId),
+    /// A KEK.
+    Kek {
+        /// The installation that it belongs to.
+        deployment: DeploymentId,
+        /// Its id.
+        id: KekId,
+        /// What it is for.
+        scope: &'a KekScope,
+        /// Counts from 1 within its scope.
+        generation: u32,
+    },
 }
 
 /// What stands in an envelope.
@@ -90,7 +122,7 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// The root key in use.
     pub root: RootKeyId,
-    /// An envelope of kind canary; opens with the right root key only.
+    /// A known text, wrapped; opens with the right root key only.
     pub canary: Vec<u8>,
     /// When the database was made.
     pub created: Timestamp,

@@ -39,7 +39,9 @@ pub use id::{
     ConsumerId, ContainerId, DeploymentId, InvalidId, KekId, OrderId, ProjectId, PutId, RootKeyId,
     SecretId, SecretStoreId, TokenId, TransportKeyId, UserId,
 };
-pub use kek::{Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrappedKek};
+pub use kek::{
+    Binding, Deployment, KekScope, KekState, Sealed, SealedKind, ServerKey, WrapBinding, WrappedKek,
+};
 pub use list::{
     Comparison, ContainerQuery, Direction, ListScope, OrderQuery, Page, PageRequest, SecretFilter,
     SecretQuery, SecretSortKey, Start, TimeBound,

@@ -5,6 +5,7 @@
 mod authenticator;
 mod crypto;
 mod generator;
+mod key_wrapper;
 mod payload_store;
 mod repository;
 mod system;
@@ -20,6 +21,7 @@ pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
 pub use generator::{
     Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator, KeyPair,
 };
+pub use key_wrapper::KeyWrapper;
 pub use payload_store::{
     InvalidLocator, Listed, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,
     StoreErrorKind,

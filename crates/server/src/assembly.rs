@@ -7,12 +7,12 @@ use anyhow::{Context, anyhow};
 use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
 use donjon_auth_keystone::Keystone;
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
-use donjon_crypto_software::{RootKey, SoftwareCrypto, SoftwareGenerator};
+use donjon_crypto_software::{RootKeyWrapper, SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
     Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
-        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
-        Repository, RepositoryError, RepositoryExt, Turn, Workers,
+        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health,
+        KeyWrapper, Reading, Repository, RepositoryError, RepositoryExt, Turn, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
@@ -211,13 +211,19 @@ fn load_root_keys(
     keys: &RootKeys,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<(SoftwareCrypto, Option<RootKeyId>), Failure> {
-    let current = keys.current.load().or_exit(Exit::RootKey)?;
-    let previous = keys.previous.as_ref().map(RootKeySource::load);
-    let previous = previous.transpose().or_exit(Exit::RootKey)?;
-    let previous_id = previous.as_ref().map(RootKey::id);
-    let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy));
+    let wrapper = |source: &RootKeySource| -> Result<Arc<dyn KeyWrapper>, Failure> {
+        let root = source.load().or_exit(Exit::RootKey)?;
+        Ok(Arc::new(RootKeyWrapper::new(root, Arc::clone(entropy))))
+    };
+    let current = wrapper(&keys.current)?;
+    let previous = keys.previous.as_ref().map(wrapper).transpose()?;
+    let previous_id = previous.as_ref().map(|previous| previous.id());
+    let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy), KEKS_MAX);
     Ok((crypto, previous_id))
 }
+
+/// Unwrapped keys of projects that are kept: unwrapping costs microseconds.
+const KEKS_MAX: usize = 1_024;
 
 /// Refuses to serve without a root key that is still needed, and warns of one
 /// that is kept beside the current one: it opens as much as that, and mostly

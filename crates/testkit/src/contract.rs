@@ -9,10 +9,24 @@
 pub mod authenticator;
 pub mod crypto;
 pub mod key_generator;
+pub mod key_wrapper;
 pub mod payload_store;
 pub mod repository;
 pub mod token_store;
 pub mod workers;
+
+/// The bytes with one bit changed, at every place; and cut, and grown.
+pub(crate) fn changes(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let flipped = (0..bytes.len()).map(|at| {
+        let mut changed = bytes.to_vec();
+        if let Some(byte) = changed.get_mut(at) {
+            *byte ^= 1 << (at % 8);
+        }
+        changed
+    });
+    let cut = bytes.split_last().map_or(&[][..], |(_, rest)| rest);
+    flipped.chain([Vec::new(), cut.to_vec(), [bytes, &[0]].concat()])
+}
 
 /// Makes a test of each fact. For the macros of the single contracts.
 #[doc(hidden)]
@@ -118,6 +132,8 @@ mod tests {
         check(crypto, "crypto", crypto);
         let generator = include_str!("contract/key_generator.rs");
         check(generator, "key_generator", generator);
+        let wrapper = include_str!("contract/key_wrapper.rs");
+        check(wrapper, "key_wrapper", wrapper);
         let store = include_str!("contract/payload_store.rs");
         check(store, "payload_store", store);
         let workers = include_str!("contract/workers.rs");

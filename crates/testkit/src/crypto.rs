@@ -1,12 +1,15 @@
 //! A crypto plugin that encrypts nothing. Whoever reads its "envelopes" reads
 //! the plaintext; what it does is notice when key, binding or bytes differ.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    future::ready,
+    sync::{Mutex, PoisonError},
+};
 
 use donjon_domain::{
     Binding, Deployment, DeploymentId, KekId, KekScope, KekState, RootKeyId, Sealed, SealedKind,
     SecretBytes, ServerKey, Timestamp, WrappedKek,
-    ports::{CryptoError, CryptoErrorKind, CryptoPlugin},
+    ports::{BoxFuture, CryptoError, CryptoErrorKind, CryptoPlugin},
 };
 
 use crate::entropy;
@@ -67,12 +70,12 @@ impl FakeCrypto {
     }
 }
 
-impl CryptoPlugin for FakeCrypto {
-    fn root(&self) -> RootKeyId {
-        self.root
-    }
-
-    fn new_deployment(&self, id: DeploymentId, now: Timestamp) -> Result<Deployment, CryptoError> {
+impl FakeCrypto {
+    fn new_deployment_now(
+        &self,
+        id: DeploymentId,
+        now: Timestamp,
+    ) -> Result<Deployment, CryptoError> {
         Ok(Deployment {
             id,
             root: self.root,
@@ -81,7 +84,7 @@ impl CryptoPlugin for FakeCrypto {
         })
     }
 
-    fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError> {
+    fn adopt_now(&self, deployment: &Deployment) -> Result<(), CryptoError> {
         if !self.has(deployment.root) {
             return Err(CryptoError::new(CryptoErrorKind::WrongRootKey {
                 expected: deployment.root,
@@ -95,7 +98,7 @@ impl CryptoPlugin for FakeCrypto {
         Ok(())
     }
 
-    fn new_kek(
+    fn new_kek_now(
         &self,
         id: KekId,
         scope: KekScope,
@@ -116,7 +119,7 @@ impl CryptoPlugin for FakeCrypto {
         Ok(kek)
     }
 
-    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError> {
+    fn rewrap_now(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError> {
         let key = self.unwrap(kek)?;
         let mut rewrapped = WrappedKek {
             root: self.root,
@@ -127,7 +130,7 @@ impl CryptoPlugin for FakeCrypto {
         Ok(rewrapped)
     }
 
-    fn seal(
+    fn seal_now(
         &self,
         kek: &WrappedKek,
         binding: &Binding<'_>,
@@ -141,7 +144,7 @@ impl CryptoPlugin for FakeCrypto {
         })
     }
 
-    fn open(
+    fn open_now(
         &self,
         kek: &WrappedKek,
         binding: &Binding<'_>,
@@ -155,12 +158,69 @@ impl CryptoPlugin for FakeCrypto {
         open(&sealed.envelope, NO_ROOT, self.deployment()?, &label).map(SecretBytes::new)
     }
 
-    fn unwrap_server_key(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError> {
+    fn unwrap_server_key_now(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError> {
         let key = self.unwrap(kek)?;
         match kek.scope {
             KekScope::Server(_) => Ok(SecretBytes::new(key)),
             KekScope::Project(_) => Err(CryptoError::new(CryptoErrorKind::DoesNotOpen)),
         }
+    }
+}
+
+impl CryptoPlugin for FakeCrypto {
+    fn root(&self) -> RootKeyId {
+        self.root
+    }
+
+    fn new_deployment(
+        &self,
+        id: DeploymentId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Deployment, CryptoError>> {
+        Box::pin(ready(self.new_deployment_now(id, now)))
+    }
+
+    fn adopt<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<(), CryptoError>> {
+        Box::pin(ready(self.adopt_now(deployment)))
+    }
+
+    fn new_kek(
+        &self,
+        id: KekId,
+        scope: KekScope,
+        generation: u32,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<WrappedKek, CryptoError>> {
+        Box::pin(ready(self.new_kek_now(id, scope, generation, now)))
+    }
+
+    fn rewrap<'a>(&'a self, kek: &'a WrappedKek) -> BoxFuture<'a, Result<WrappedKek, CryptoError>> {
+        Box::pin(ready(self.rewrap_now(kek)))
+    }
+
+    fn seal<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        plain: &'a SecretBytes,
+    ) -> BoxFuture<'a, Result<Sealed, CryptoError>> {
+        Box::pin(ready(self.seal_now(kek, binding, plain)))
+    }
+
+    fn open<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        sealed: &'a Sealed,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
+        Box::pin(ready(self.open_now(kek, binding, sealed)))
+    }
+
+    fn unwrap_server_key<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
+        Box::pin(ready(self.unwrap_server_key_now(kek)))
     }
 }
 

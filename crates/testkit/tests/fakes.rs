@@ -41,6 +41,25 @@ mod crypto_plugin {
     donjon_testkit::crypto_contract!(Box::new(Fake));
 }
 
+mod key_wrapper {
+    use donjon_domain::ports::KeyWrapper;
+    use donjon_testkit::{FakeKeyWrapper, contract::key_wrapper::KeyWrapperCase};
+
+    struct Fake;
+
+    impl KeyWrapperCase for Fake {
+        fn wrapper(&self) -> Box<dyn KeyWrapper> {
+            Box::new(FakeKeyWrapper::new(1))
+        }
+
+        fn stranger(&self) -> Box<dyn KeyWrapper> {
+            Box::new(FakeKeyWrapper::new(2))
+        }
+    }
+
+    donjon_testkit::key_wrapper_contract!(Box::new(Fake));
+}
+
 mod token_authenticator {
     use donjon_domain::{Actor, ports::Authenticator};
     use donjon_testkit::{FakeAuthenticator, contract::authenticator::AuthenticatorCase, sample};

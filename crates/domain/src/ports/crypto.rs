@@ -4,13 +4,15 @@ use std::fmt;
 
 use crate::{
     Binding, Deployment, DeploymentId, KekId, KekScope, RootKeyId, Sealed, SecretBytes, Timestamp,
-    WrappedKek, ports::BoxError,
+    WrappedKek,
+    ports::{BoxError, BoxFuture},
 };
 
 /// Makes keys, seals and opens. Pure bytes in, bytes out: a plugin never
 /// touches the database; what it returns is saved by its caller.
 ///
-/// Software works in a few microseconds and does not block.
+/// Where keys are in memory the futures are ready at once, after a few
+/// microseconds; one that needs a device or a service waits for it.
 pub trait CryptoPlugin: Send + Sync {
     /// The root key with which new keys are wrapped.
     fn root(&self) -> RootKeyId;
@@ -20,7 +22,11 @@ pub trait CryptoPlugin: Send + Sync {
     ///
     /// # Errors
     /// Any kind but [`CryptoErrorKind::DoesNotOpen`].
-    fn new_deployment(&self, id: DeploymentId, now: Timestamp) -> Result<Deployment, CryptoError>;
+    fn new_deployment(
+        &self,
+        id: DeploymentId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Deployment, CryptoError>>;
 
     /// Opens the canary and takes the installation's id into use. Has to
     /// succeed once before any key is used.
@@ -28,7 +34,7 @@ pub trait CryptoPlugin: Send + Sync {
     /// # Errors
     /// [`CryptoErrorKind::WrongRootKey`] with both ids, where this is another
     /// root key; [`CryptoErrorKind::DoesNotOpen`] where the canary is damaged.
-    fn adopt(&self, deployment: &Deployment) -> Result<(), CryptoError>;
+    fn adopt<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<(), CryptoError>>;
 
     /// Makes a random KEK and wraps it with the root key. The result is active.
     /// `generation` counts from 1 within the scope.
@@ -41,38 +47,38 @@ pub trait CryptoPlugin: Send + Sync {
         scope: KekScope,
         generation: u32,
         now: Timestamp,
-    ) -> Result<WrappedKek, CryptoError>;
+    ) -> BoxFuture<'_, Result<WrappedKek, CryptoError>>;
 
     /// Wraps a KEK anew, with the current root key. All else of it stays, and
     /// so does what it seals.
     ///
     /// # Errors
     /// Those of opening the KEK.
-    fn rewrap(&self, kek: &WrappedKek) -> Result<WrappedKek, CryptoError>;
+    fn rewrap<'a>(&'a self, kek: &'a WrappedKek) -> BoxFuture<'a, Result<WrappedKek, CryptoError>>;
 
     /// Seals `plain` (0 bytes to the configured limit) under a KEK. The binding
     /// is authenticated, not stored.
     ///
     /// # Errors
     /// Those of opening the KEK.
-    fn seal(
-        &self,
-        kek: &WrappedKek,
-        binding: &Binding<'_>,
-        plain: &SecretBytes,
-    ) -> Result<Sealed, CryptoError>;
+    fn seal<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        plain: &'a SecretBytes,
+    ) -> BoxFuture<'a, Result<Sealed, CryptoError>>;
 
     /// Opens what [`Self::seal`] made.
     ///
     /// # Errors
     /// [`CryptoErrorKind::DoesNotOpen`] where anything differs by a single bit:
     /// key, binding or envelope. Nothing of the plaintext comes out then.
-    fn open(
-        &self,
-        kek: &WrappedKek,
-        binding: &Binding<'_>,
-        sealed: &Sealed,
-    ) -> Result<SecretBytes, CryptoError>;
+    fn open<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+        binding: &'a Binding<'a>,
+        sealed: &'a Sealed,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>>;
 
     /// Unwraps one of the server's own keys (32 bytes), for the adapter that
     /// works with it.
@@ -80,7 +86,10 @@ pub trait CryptoPlugin: Send + Sync {
     /// # Errors
     /// [`CryptoErrorKind::DoesNotOpen`]; also for the KEK of a project, which
     /// never leaves the plugin.
-    fn unwrap_server_key(&self, kek: &WrappedKek) -> Result<SecretBytes, CryptoError>;
+    fn unwrap_server_key<'a>(
+        &'a self,
+        kek: &'a WrappedKek,
+    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>>;
 }
 
 /// A crypto plugin failed.
