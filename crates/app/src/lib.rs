@@ -17,6 +17,7 @@ mod bounds;
 mod consumers;
 mod containers;
 mod core;
+mod departures;
 mod entity;
 mod error;
 mod orders;
@@ -40,6 +41,7 @@ pub use bounds::{Bounded, Bounds};
 pub use consumers::Consumers;
 pub use containers::{ContainerView, Containers, EntryRequest, NewContainer};
 pub use core::Ports;
+pub use departures::{DepartureRules, Departures, Outlook, Survey, SurveyError};
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
 pub use orders::{NewOrder, Orders};
@@ -79,6 +81,8 @@ pub struct App {
     pub orders: Orders,
     /// Changing keys.
     pub rotation: Rotation,
+    /// Removing what deleted projects left.
+    pub departures: Departures,
 }
 
 impl App {
@@ -98,6 +102,7 @@ impl App {
             secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),
             rotation: Rotation::new(Arc::clone(&core)),
+            departures: Departures::new(Arc::clone(&core)),
             access: Access::new(core),
         }
     }

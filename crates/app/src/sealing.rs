@@ -120,6 +120,13 @@ impl Sealing {
         self.active.forget(project);
     }
 
+    /// All keys of the project were destroyed.
+    pub(crate) fn forget_project(&self, project: &ProjectId) {
+        self.active.forget(project);
+        self.by_id
+            .forget_all(|kek| kek.scope == KekScope::Project(project.clone()));
+    }
+
     pub(crate) fn crypto(&self) -> &dyn CryptoPlugin {
         &*self.crypto
     }
@@ -201,13 +208,22 @@ impl KeyMaker<'_> {
         let wanted = scope.clone();
         let found: Result<_, RepositoryError> = self
             .repository
-            .read_with(Reading::Point, move |tx| tx.active_kek(&wanted))
+            .read_with(Reading::Point, move |tx| match tx.active_kek(&wanted)? {
+                Some(kek) => Ok(Ok(kek)),
+                None => Ok(Err(tx.last_generation(&wanted)?)),
+            })
             .await;
-        if let Some(kek) = found? {
-            return Ok(kek);
-        }
+        let last = match found? {
+            Ok(kek) => return Ok(kek),
+            Err(last) => last,
+        };
         let id = KekId::from_uuid(self.entropy.uuid_v4());
-        let fresh = self.crypto.new_kek(id, scope, 1, self.clock.now()).await?;
+        // The first one, unless those before were destroyed.
+        let generation = last.saturating_add(1);
+        let fresh = self
+            .crypto
+            .new_kek(id, scope, generation, self.clock.now())
+            .await?;
         self.repository
             .write_with(move |tx| {
                 if let Some(first) = tx.active_kek(&fresh.scope)? {
@@ -383,5 +399,11 @@ impl<K: Eq + Hash> Cache<K> {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         cached.forgotten += 1;
         cached.keks.remove(key);
+    }
+
+    fn forget_all(&self, concerns: impl Fn(&WrappedKek) -> bool) {
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        cached.forgotten += 1;
+        cached.keks.retain(|_, kek| !concerns(kek));
     }
 }

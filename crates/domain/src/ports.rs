@@ -4,6 +4,7 @@
 
 mod authenticator;
 mod crypto;
+mod directory;
 mod generator;
 mod key_wrapper;
 mod payload_store;
@@ -18,6 +19,7 @@ use std::{future::Future, pin::Pin};
 
 pub use authenticator::{AuthError, AuthErrorKind, Authenticator, Credential};
 pub use crypto::{CryptoError, CryptoErrorKind, CryptoPlugin};
+pub use directory::{DirectoryError, Presence, ProjectDirectory};
 pub use generator::{
     Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator, KeyPair,
 };
@@ -35,10 +37,11 @@ pub use token_store::TokenStore;
 pub use turns::{Lane, NoTurn, Turn, Turns};
 pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
-    KekReads, KekWrites, OrderReads, OrderWrites, QuotaReads, QuotaWrites, ReadTx, RotationReads,
+    Holdings, KekReads, KekWrites, OrderReads, OrderWrites, OwningProject, ProjectReads,
+    ProjectWrites, QuotaReads, QuotaWrites, ReadTx, Registration, Removal, RotationReads,
     RotationWrites, SealedObject, SealedRow, SecretReads, SecretStoreReads, SecretStoreWrites,
-    SecretWrites, TransportKeyReads, TransportKeyWrites, UserMetadataReads, UserMetadataWrites,
-    WriteTx,
+    SecretWrites, Standing, TransportKeyReads, TransportKeyWrites, UserMetadataReads,
+    UserMetadataWrites, WriteTx,
 };
 pub use workers::{QueueFull, Workers};
 

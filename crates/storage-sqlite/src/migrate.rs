@@ -43,6 +43,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0006_orders_by_project",
         sql: include_str!("schema/0006_orders_by_project.sql"),
     },
+    Migration {
+        name: "0007_known_projects",
+        sql: include_str!("schema/0007_known_projects.sql"),
+    },
 ];
 
 /// What was done to a file.

@@ -4,6 +4,7 @@ mod acls;
 mod columns;
 mod consumers;
 mod containers;
+mod departed;
 mod housekeeping;
 mod keks;
 mod lists;

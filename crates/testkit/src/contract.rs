@@ -8,6 +8,7 @@
 
 pub mod authenticator;
 pub mod crypto;
+pub mod directory;
 pub mod key_generator;
 pub mod key_wrapper;
 pub mod payload_store;
@@ -123,6 +124,7 @@ mod tests {
                 include_str!("contract/repository/transport_keys.rs"),
             ),
             ("keks", include_str!("contract/repository/keks.rs")),
+            ("projects", include_str!("contract/repository/projects.rs")),
         ] {
             check(repository, group, source);
         }
@@ -140,5 +142,7 @@ mod tests {
         check(workers, "workers", workers);
         let authenticator = include_str!("contract/authenticator.rs");
         check(authenticator, "authenticator", authenticator);
+        let directory = include_str!("contract/directory.rs");
+        check(directory, "directory", directory);
     }
 }

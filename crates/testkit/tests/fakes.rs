@@ -143,3 +143,32 @@ mod workers {
 
     donjon_testkit::workers_contract!(Box::new(FakeWorkers::new()));
 }
+
+mod directory {
+    use donjon_domain::ports::{Presence, ProjectDirectory};
+    use donjon_testkit::{FakeDirectory, contract::directory::DirectoryCase};
+
+    struct Fake(FakeDirectory);
+
+    impl DirectoryCase for Fake {
+        fn directory(&self) -> &dyn ProjectDirectory {
+            &self.0
+        }
+
+        fn project(&self) -> &str {
+            "7f3c1f6e0b1d4c599d0a3a5f6e2b7c11"
+        }
+
+        fn set_out(&self, is_out: bool) {
+            self.0.set_out(is_out);
+        }
+    }
+
+    fn fake() -> Box<Fake> {
+        let fake = Fake(FakeDirectory::new());
+        fake.0.set(fake.project(), Presence::Present);
+        Box::new(fake)
+    }
+
+    donjon_testkit::directory_contract!(fake());
+}

@@ -2,6 +2,7 @@
 
 mod containers;
 mod orders;
+mod projects;
 mod quotas;
 mod rotation;
 mod secret_stores;
@@ -9,6 +10,9 @@ mod transport_keys;
 
 pub use containers::{ContainerReads, ContainerWrites};
 pub use orders::{OrderReads, OrderWrites};
+pub use projects::{
+    Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal, Standing,
+};
 pub use quotas::{Counted, QuotaReads, QuotaWrites};
 pub use rotation::{RotationReads, RotationWrites, SealedObject, SealedRow};
 pub use secret_stores::{SecretStoreReads, SecretStoreWrites};
@@ -35,6 +39,7 @@ pub trait ReadTx:
     + SecretStoreReads
     + KekReads
     + RotationReads
+    + ProjectReads
 {
 }
 
@@ -52,6 +57,7 @@ pub trait WriteTx:
     + SecretStoreWrites
     + KekWrites
     + RotationWrites
+    + ProjectWrites
 {
 }
 
@@ -180,6 +186,13 @@ pub trait KekReads {
     /// # Errors
     /// As storage fails.
     fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError>;
+
+    /// The highest generation that a KEK of this scope has or had, in any state; 0
+    /// where there never was one.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn last_generation(&mut self, scope: &KekScope) -> Result<u32, RepositoryError>;
 
     /// How many KEKs of any scope and state a root key wraps. Walks all of them.
     ///

@@ -145,7 +145,7 @@ fn long_expired(connection: &Connection, horizon: Timestamp) -> Result<Option<Pl
 }
 
 /// Removes at most `rows` rows that hang on a secret.
-fn remove_dependents(
+pub(super) fn remove_dependents(
     tx: &mut WriteTransaction<'_>,
     place: Place,
     rows: usize,
@@ -165,7 +165,7 @@ fn remove_dependents(
     Ok(rows - left)
 }
 
-fn remove(
+pub(super) fn remove(
     connection: &Connection,
     sql: &str,
     key: impl ToSql,
@@ -176,7 +176,7 @@ fn remove(
         .execute(params![key, limit(rows)])?)
 }
 
-fn limit(rows: usize) -> i64 {
+pub(super) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 

@@ -5,7 +5,7 @@ use donjon_domain::{
     WrappedKek,
     ports::{KekReads, KekWrites, RepositoryError},
 };
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{Mode, Tx, WriteTransaction, columns::time, projects};
 use crate::failure::Failure;
@@ -45,14 +45,8 @@ impl<M: Mode> KekReads for Tx<'_, M> {
 
     fn active_kek(&mut self, scope: &KekScope) -> Result<Option<WrappedKek>, RepositoryError> {
         self.run(|tx| {
-            let stored = match scope {
-                KekScope::Server(ServerKey::TokenHash) => TOKEN_HASH,
-                KekScope::Project(project) => {
-                    match projects::row(tx.connection, project.as_str())? {
-                        Some(row) => row,
-                        None => return Ok(None),
-                    }
-                }
+            let Some(stored) = stored_scope(tx.connection, scope)? else {
+                return Ok(None);
             };
             let sql = select_keks!("WHERE scope = ?1 AND state = 1");
             let mut statement = tx.connection.prepare_cached(sql)?;
@@ -70,6 +64,17 @@ impl<M: Mode> KekReads for Tx<'_, M> {
                 return Ok(None);
             };
             kek_of_any_scope(tx, row).map(Some)
+        })
+    }
+
+    fn last_generation(&mut self, scope: &KekScope) -> Result<u32, RepositoryError> {
+        self.run(|tx| {
+            let Some(stored) = stored_scope(tx.connection, scope)? else {
+                return Ok(0);
+            };
+            let sql = "SELECT coalesce(max(generation), 0) FROM keks WHERE scope = ?1";
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            Ok(statement.query_row([stored], |row| row.get(0))?)
         })
     }
 
@@ -149,6 +154,14 @@ fn read(row: &Row<'_>, scope: KekScope) -> Result<WrappedKek, Failure> {
         wrapped,
         created: time(row, 6)?,
     })
+}
+
+/// As in `keks.scope`; `None` for a project that is not there.
+fn stored_scope(connection: &Connection, scope: &KekScope) -> Result<Option<i64>, Failure> {
+    match scope {
+        KekScope::Server(ServerKey::TokenHash) => Ok(Some(TOKEN_HASH)),
+        KekScope::Project(project) => projects::row(connection, project.as_str()),
+    }
 }
 
 fn stored_state(state: KekState) -> i64 {

@@ -9,6 +9,7 @@ pub mod filters;
 pub mod keks;
 pub mod lists;
 pub mod orders;
+pub mod projects;
 pub mod quotas;
 pub mod removed_entries;
 pub mod secret_stores;
@@ -197,6 +198,15 @@ macro_rules! repository_contract {
                 the_deployment_moves_by_compare_and_set,
                 a_kek_is_emptied_and_destroyed,
                 projects_with_keys_are_listed,
+            }
+            projects {
+                owners_are_listed,
+                a_project_is_missed_only_after_it_was_known,
+                holdings_are_counted,
+                everything_of_a_project_is_removed,
+                nothing_is_stored_under_the_keys_of_a_removed_project,
+                who_is_not_missed_is_spared,
+                a_removal_ends_when_the_project_is_back,
             }
         }
     };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use donjon_domain::{
     Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Label, Order, OrderId,
     ProjectId, ProjectQuotas, Sealed, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
-    StoredContainerConsumer, TokenRow, TransportKey, TransportKeyId, UserMetadata, WrappedKek,
+    StoredContainerConsumer, Timestamp, TokenRow, TransportKey, TransportKeyId, UserMetadata,
+    WrappedKek,
 };
 
 use super::table::Table;
@@ -23,6 +24,9 @@ pub(super) struct State {
     pub(super) keks: Vec<WrappedKek>,
     pub(super) deployment: Option<Deployment>,
     pub(super) tokens: Vec<TokenRow>,
+    /// Projects that the identity service knows or knew, and since when it does
+    /// not know them.
+    pub(super) known_projects: HashMap<ProjectId, Option<Timestamp>>,
 }
 
 /// A secret and all that belongs to it.

@@ -2,6 +2,7 @@
 
 mod containers;
 mod orders;
+mod projects;
 mod quotas;
 mod rotation;
 mod secret_stores;
@@ -173,6 +174,11 @@ impl KekReads for Tx {
 
     fn kek(&mut self, id: KekId) -> Result<Option<WrappedKek>, RepositoryError> {
         Ok(self.state.kek(id).cloned())
+    }
+
+    fn last_generation(&mut self, scope: &KekScope) -> Result<u32, RepositoryError> {
+        let own = self.state.keks.iter().filter(|kek| kek.scope == *scope);
+        Ok(own.map(|kek| kek.generation).max().unwrap_or(0))
     }
 
     fn keks_wrapped_by(&mut self, root: RootKeyId) -> Result<u64, RepositoryError> {
