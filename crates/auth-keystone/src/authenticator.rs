@@ -1,11 +1,19 @@
 //! The authenticator: from the tokens of a request to who is asking.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use donjon_domain::{
-    Actor,
-    ports::{AuthError, AuthErrorKind, Authenticator, BoxFuture, Clock, Credential, Entropy},
+    Actor, ProjectId,
+    ports::{
+        AuthError, AuthErrorKind, Authenticator, BoxFuture, Clock, Credential, Entropy, Presence,
+    },
 };
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -17,10 +25,10 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use crate::{
-    KeystoneConfig, KeystoneError, Patience, SetupError, Token, ValidationError,
+    KeystoneConfig, KeystoneError, Patience, SetupError, Token, TokenScope, ValidationError,
     breaker::Breaker,
     cache::{self, Found, Key, Outcome, TokenCache},
-    client::{Client, Question},
+    client::{Client, Question, Reply},
     endpoint::Endpoint,
     own_token::{OwnTokens, SUBJECT_TOKEN},
     tls, token,
@@ -47,6 +55,8 @@ struct Inner {
     /// In lower case.
     service_roles: Vec<String>,
     service_roles_required: bool,
+    /// Projects for which tokens were valid, until somebody takes them.
+    projects: Mutex<HashSet<String>>,
 }
 
 impl Keystone {
@@ -94,6 +104,7 @@ impl Keystone {
             service_type: config.service_type,
             service_roles: roles.map(|role| role.to_lowercase()).collect(),
             service_roles_required: config.service_token_roles_required,
+            projects: Mutex::default(),
         })))
     }
 
@@ -137,6 +148,25 @@ impl Keystone {
             }
         };
         self.0.unless_expired(token, allow_expired)
+    }
+
+    /// The projects for which Keystone found tokens valid since this was last
+    /// called: it knows them. Not more than ten thousand.
+    #[must_use]
+    pub fn take_projects(&self) -> Vec<ProjectId> {
+        let projects = std::mem::take(&mut *self.0.projects());
+        projects.into_iter().map(ProjectId::new).collect()
+    }
+
+    /// Asks for a project, for no longer than [`Patience::call`].
+    pub(crate) async fn project(
+        &self,
+        path: String,
+        read: impl Fn(&Reply) -> Result<Presence, KeystoneError>,
+    ) -> Result<Presence, KeystoneError> {
+        let asked = self.0.get(path.into(), Vec::new(), read);
+        let asked = timeout(self.0.patience.call, asked).await;
+        asked.unwrap_or(Err(KeystoneError::Slow))
     }
 
     async fn identify(&self, credential: &Credential<'_>) -> Result<Actor, ValidationError> {
@@ -241,6 +271,20 @@ impl Inner {
         self.cache_time.min(left)
     }
 
+    fn note_project(&self, token: &Token) {
+        if let TokenScope::Project { id, .. } = &token.scope {
+            let mut projects = self.projects();
+            if projects.len() < PROJECTS_MAX && !projects.contains(id) {
+                projects.insert(id.clone());
+            }
+        }
+    }
+
+    fn projects(&self) -> MutexGuard<'_, HashSet<String>> {
+        // Each change is whole at every point.
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks Keystone, unless it rests, for no longer than [`Patience::call`].
     async fn look_up(&self, token: HeaderValue, allow_expired: bool) -> Outcome {
         if !self.breaker.admits(Instant::now()) {
@@ -253,6 +297,7 @@ impl Inner {
                     tracing::info!("keystone answers again");
                 }
                 let token = found.ok_or(ValidationError::Invalid)?;
+                self.note_project(&token);
                 self.unless_expired(Arc::new(token), allow_expired)
             }
             Err(error) => {
@@ -270,8 +315,7 @@ impl Inner {
         }
     }
 
-    /// Tries until Keystone says something that makes sense; `None` where it
-    /// does not know the token.
+    /// Asks what a token stands for; `None` where Keystone does not know it.
     async fn ask(
         &self,
         token: HeaderValue,
@@ -279,10 +323,43 @@ impl Inner {
     ) -> Result<Option<Token>, KeystoneError> {
         let place = self.places.acquire().await;
         let _place = place.map_err(|_closed| KeystoneError::GivenUp)?;
+        let resource = if allow_expired {
+            "/auth/tokens?allow_expired=1"
+        } else {
+            "/auth/tokens"
+        };
+        let headers = vec![
+            (SUBJECT_TOKEN, token),
+            (ACCESS_RULES, HeaderValue::from_static("1.0")),
+        ];
+        let read = |reply: &Reply| match reply.status {
+            StatusCode::OK => Token::read(&reply.body).map(Some),
+            StatusCode::NOT_FOUND if token::is_not_found(&reply.body) => Ok(None),
+            StatusCode::FORBIDDEN => Err(KeystoneError::NotAllowed),
+            status => Err(KeystoneError::Status(status.as_u16())),
+        };
+        self.get(resource.into(), headers, read).await
+    }
+
+    /// Gets a resource as this service. Tries until Keystone says something that
+    /// makes sense to `read`.
+    async fn get<T>(
+        &self,
+        resource: Cow<'static, str>,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        read: impl Fn(&Reply) -> Result<T, KeystoneError>,
+    ) -> Result<T, KeystoneError> {
+        let question = Question {
+            method: Method::GET,
+            resource,
+            headers,
+            body: Bytes::new(),
+        };
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.ask_once(token.clone(), allow_expired).await {
+            let reply = self.ask_once(&question).await;
+            let error = match reply.and_then(|reply| read(&reply)) {
                 Err(error) if is_worth_another_try(&error) => error,
                 outcome => return outcome,
             };
@@ -293,45 +370,25 @@ impl Inner {
         }
     }
 
-    async fn ask_once(
-        &self,
-        token: HeaderValue,
-        allow_expired: bool,
-    ) -> Result<Option<Token>, KeystoneError> {
+    async fn ask_once(&self, question: &Question) -> Result<Reply, KeystoneError> {
         let mut rejected = None;
         loop {
             let own = self.own.get(&self.client, rejected.as_ref()).await?;
-            let question = Question {
-                method: Method::GET,
-                resource: if allow_expired {
-                    "/auth/tokens?allow_expired=1"
-                } else {
-                    "/auth/tokens"
-                },
-                headers: vec![
-                    (AUTH_TOKEN, own.value.clone()),
-                    (SUBJECT_TOKEN, token.clone()),
-                    (ACCESS_RULES, HeaderValue::from_static("1.0")),
-                ],
-                body: Bytes::new(),
-            };
+            let mut question = question.clone();
+            question.headers.push((AUTH_TOKEN, own.value.clone()));
             let reply = self.client.ask(&own.endpoint, &question).await?;
             let is_second = rejected.is_some();
             if is_second && reply.status != StatusCode::UNAUTHORIZED {
                 // Keystone has forgotten the own token, and maybe others.
                 self.cache.flush();
             }
-            return match reply.status {
-                StatusCode::OK => Token::read(&reply.body).map(Some),
-                StatusCode::NOT_FOUND if token::is_not_found(&reply.body) => Ok(None),
-                StatusCode::UNAUTHORIZED if is_second => Err(KeystoneError::CredentialRefused),
-                StatusCode::UNAUTHORIZED => {
-                    rejected = Some(own);
-                    continue;
+            match reply.status {
+                StatusCode::UNAUTHORIZED if is_second => {
+                    return Err(KeystoneError::CredentialRefused);
                 }
-                StatusCode::FORBIDDEN => Err(KeystoneError::NotAllowed),
-                status => Err(KeystoneError::Status(status.as_u16())),
-            };
+                StatusCode::UNAUTHORIZED => rejected = Some(own),
+                _ => return Ok(reply),
+            }
         }
     }
 
@@ -386,4 +443,6 @@ const TOKEN_BYTES_MAX: usize = 8_000;
 /// At the same time; what is beyond waits.
 const CALLS_MAX: usize = 32;
 const TRIES: u32 = 3;
+/// What is beyond is seen when it comes again.
+const PROJECTS_MAX: usize = 10_000;
 const PAUSE: Duration = Duration::from_millis(50);

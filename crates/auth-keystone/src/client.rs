@@ -2,6 +2,7 @@
 //! for the next.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -32,9 +33,10 @@ pub(crate) struct Client {
 }
 
 /// What is asked. Can be sent again.
+#[derive(Clone)]
 pub(crate) struct Question {
     pub(crate) method: Method,
-    pub(crate) resource: &'static str,
+    pub(crate) resource: Cow<'static, str>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
@@ -153,7 +155,7 @@ async fn send(
     sender.ready().await.map_err(broken)?;
     let mut request = Request::builder()
         .method(question.method.clone())
-        .uri(endpoint.path_of(question.resource))
+        .uri(endpoint.path_of(&question.resource))
         .header(HOST, endpoint.authority.clone())
         .header(ACCEPT, HeaderValue::from_static("application/json"))
         .header(USER_AGENT, AGENT);

@@ -46,6 +46,11 @@ pub enum KeystoneError {
     /// The service may not validate tokens.
     #[error("keystone does not let this service validate tokens")]
     NotAllowed,
+    /// The service may not read projects.
+    #[error(
+        "keystone does not let this service read projects: it needs a role that may, such as admin"
+    )]
+    ProjectsNotAllowed,
     /// The catalog has no such identity endpoint.
     #[error("the catalog has no identity endpoint with this interface and region")]
     NoEndpoint,

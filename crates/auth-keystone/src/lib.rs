@@ -1,5 +1,5 @@
 //! Who is asking, told by an OpenStack Keystone: an [`Authenticator`] that
-//! validates tokens as keystonemiddleware does.
+//! validates tokens as keystonemiddleware does, and a [`ProjectDirectory`].
 //!
 //! May import: `donjon-domain`, hyper's client, rustls, tokio.
 //! Deliberately absent: storage (what Keystone said is kept in memory alone),
@@ -11,6 +11,7 @@
 //! nobody in.
 //!
 //! [`Authenticator`]: donjon_domain::ports::Authenticator
+//! [`ProjectDirectory`]: donjon_domain::ports::ProjectDirectory
 #![doc = include_str!("../README.md")]
 
 mod access_rules;
@@ -19,6 +20,7 @@ mod breaker;
 mod cache;
 mod client;
 mod config;
+mod directory;
 mod endpoint;
 mod error;
 mod own_token;

@@ -75,7 +75,7 @@ impl OwnTokens {
         let asked = Instant::now();
         let question = Question {
             method: Method::POST,
-            resource: "/auth/tokens",
+            resource: "/auth/tokens".into(),
             headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             body: self.request.clone(),
         };

@@ -1,5 +1,6 @@
 //! The authenticator against a fake Keystone.
 
+mod directory;
 mod fake;
 mod outage;
 mod rules;

@@ -67,6 +67,9 @@ pub(super) enum At {
 #[derive(Default)]
 struct State {
     tokens: HashMap<String, Value>,
+    /// Whether each is enabled.
+    projects: HashMap<String, bool>,
+    may_not_read_projects: bool,
     own: HashSet<String>,
     own_seconds: i64,
     catalog: Value,
@@ -117,6 +120,18 @@ impl Fake {
     /// Knows a token, which is this JSON.
     pub(super) fn knows(&self, token: &str, json: Value) {
         self.state().tokens.insert(token.to_owned(), json);
+    }
+
+    pub(super) fn has_project(&self, id: &str, is_enabled: bool) {
+        self.state().projects.insert(id.to_owned(), is_enabled);
+    }
+
+    pub(super) fn deletes_project(&self, id: &str) {
+        self.state().projects.remove(id);
+    }
+
+    pub(super) fn forbids_projects(&self) {
+        self.state().may_not_read_projects = true;
     }
 
     pub(super) fn forgets(&self, token: &str) {
@@ -225,6 +240,8 @@ impl Fake {
         tokio::time::sleep(delay).await;
         let right = if is_login {
             self.log_in(request).await
+        } else if request.uri().path().starts_with("/v3/projects/") {
+            self.project(&request)
         } else {
             self.validate(&request)
         };
@@ -272,6 +289,32 @@ impl Fake {
         let headers = response.headers_mut();
         headers.insert("x-subject-token", token.parse().unwrap());
         response
+    }
+
+    fn project(&self, request: &Request<Incoming>) -> Response<Body> {
+        let state = self.state();
+        let token = request.headers().get("x-auth-token").unwrap();
+        if !state.own.contains(token.to_str().unwrap()) {
+            return keystone_error(StatusCode::UNAUTHORIZED);
+        }
+        if state.may_not_read_projects {
+            return keystone_error(StatusCode::FORBIDDEN);
+        }
+        let id = request.uri().path().strip_prefix("/v3/projects/").unwrap();
+        // As databases do that have no regard to case.
+        let folded = id.to_lowercase();
+        match state.projects.get(&folded) {
+            Some(enabled) => {
+                let json = json!({"project": {"id": folded, "name": "n", "enabled": enabled}});
+                respond(StatusCode::OK, json.to_string())
+            }
+            None => {
+                let message = format!("Could not find project: {id}.");
+                let json =
+                    json!({"error": {"code": 404, "message": message, "title": "Not Found"}});
+                respond(StatusCode::NOT_FOUND, json.to_string())
+            }
+        }
     }
 
     fn validate(&self, request: &Request<Incoming>) -> Response<Body> {

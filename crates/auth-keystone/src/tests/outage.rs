@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-const FAULTS: &[Fault] = &[
+pub(super) const FAULTS: &[Fault] = &[
     Fault::Silent,
     Fault::Trickle,
     Fault::Status(400),
