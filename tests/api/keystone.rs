@@ -1,10 +1,11 @@
 //! Tokens of a Keystone, which here is a few answers.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -14,37 +15,60 @@ use serde_json::{Value, json};
 
 use crate::support::{Launch, Server};
 
-/// Knows the tokens `member` and `limited`, which ends with the process.
-struct Keystone {
+/// Knows the tokens `member` and `limited`, and `of-ID` of each of its projects;
+/// ends with the process.
+pub(crate) struct Keystone {
     url: String,
     calls: Arc<AtomicUsize>,
     is_ill: Arc<AtomicBool>,
+    projects: Projects,
 }
 
+type Projects = Arc<Mutex<BTreeSet<String>>>;
+
 impl Keystone {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let keystone = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             calls: Arc::default(),
             is_ill: Arc::default(),
+            projects: Arc::default(),
         };
         let (calls, is_ill) = (keystone.calls.clone(), keystone.is_ill.clone());
+        let projects = keystone.projects.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &calls, &is_ill);
+                answer(stream.unwrap(), &calls, &is_ill, &projects);
             }
         });
         keystone
     }
 
+    pub(crate) fn create(&self, project: &str) {
+        self.projects.lock().unwrap().insert(project.to_owned());
+    }
+
+    pub(crate) fn delete(&self, project: &str) {
+        self.projects.lock().unwrap().remove(project);
+    }
+
+    /// From now on it answers with something else, or again as it should.
+    pub(crate) fn set_ill(&self, is_ill: bool) {
+        self.is_ill.store(is_ill, Ordering::SeqCst);
+    }
+
     fn server(&self, modes: &str) -> Server {
+        self.launch(modes).start()
+    }
+
+    pub(crate) fn launch(&self, modes: &str) -> Launch {
         Launch::new(modes)
+            .env("DONJON_AUTH__MODES", modes)
             .env("DONJON_AUTH__KEYSTONE__AUTH_URL", &self.url)
             .env("DONJON_AUTH__KEYSTONE__USERNAME", "barbican")
             .env("DONJON_AUTH__KEYSTONE__PASSWORD", "canary-password")
             .env("DONJON_AUTH__KEYSTONE__PROJECT_NAME", "service")
-            .start()
     }
 
     fn calls(&self) -> usize {
@@ -53,7 +77,7 @@ impl Keystone {
 }
 
 /// Answers one request, and closes.
-fn answer(mut stream: TcpStream, calls: &AtomicUsize, is_ill: &AtomicBool) {
+fn answer(mut stream: TcpStream, calls: &AtomicUsize, is_ill: &AtomicBool, projects: &Projects) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut line, mut token, mut length) = (String::new(), String::new(), 0);
     reader.read_line(&mut line).unwrap();
@@ -77,12 +101,26 @@ fn answer(mut stream: TcpStream, calls: &AtomicUsize, is_ill: &AtomicBool) {
         let json: Value = serde_json::from_slice(&body).unwrap();
         let user = &json["auth"]["identity"]["password"]["user"];
         assert_eq!(user["password"], "canary-password");
-        (201, "X-Subject-Token: own\r\n", token_of(&json!(null)))
+        let own = token_of("service", &json!(null));
+        (201, "X-Subject-Token: own\r\n", own)
+    } else if let Some((_, rest)) = line.split_once("GET /v3/projects/") {
+        let id = rest.split(' ').next().unwrap_or_default();
+        if projects.lock().unwrap().contains(id) {
+            (200, "", json!({"project": {"id": id, "enabled": false}}))
+        } else {
+            let message = format!("Could not find project: {id}.");
+            (404, "", json!({"error": {"code": 404, "message": message}}))
+        }
     } else {
         calls.fetch_add(1, Ordering::SeqCst);
         match token.as_str() {
-            "member" => (200, "", token_of(&json!(null))),
-            "limited" => (200, "", token_of(&rules())),
+            "member" => (200, "", token_of("p", &json!(null))),
+            "limited" => (200, "", token_of("p", &rules())),
+            token if is_of(token, projects) => (
+                200,
+                "",
+                token_of(token.trim_start_matches("of-"), &json!(null)),
+            ),
             _ => (404, "", json!({"error": {"code": 404}})),
         }
     };
@@ -99,10 +137,15 @@ fn rules() -> Value {
     json!([{"service": "key-manager", "method": "GET", "path": "/v1/secrets/{id}/payload"}])
 }
 
-fn token_of(rules: &Value) -> Value {
+fn is_of(token: &str, projects: &Projects) -> bool {
+    let project = token.strip_prefix("of-");
+    project.is_some_and(|project| projects.lock().unwrap().contains(project))
+}
+
+fn token_of(project: &str, rules: &Value) -> Value {
     json!({"token": {
         "user": {"id": "u", "domain": {"id": "d"}},
-        "project": {"id": "p", "domain": {"id": "d"}},
+        "project": {"id": project, "domain": {"id": "d"}},
         "roles": [{"name": "member"}, {"name": "reader"}],
         "issued_at": "2026-01-01T00:00:00.000000Z",
         "expires_at": "9999-01-01T00:00:00.000000Z",
@@ -145,12 +188,12 @@ fn an_outage_is_503_and_ends_by_itself() {
     let keystone = Keystone::start();
     let server = keystone.server("keystone");
     server.holder("member").store("x");
-    keystone.is_ill.store(true, Ordering::SeqCst);
+    keystone.set_ill(true);
     let refused = server.holder("limited").call("GET /v1/secrets");
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("Retry-After").as_deref(), Some("1"));
     server.holder("member").store("y");
-    keystone.is_ill.store(false, Ordering::SeqCst);
+    keystone.set_ill(false);
     let path = server.holder("member").store("z");
     let payload = server
         .holder("limited")

@@ -11,6 +11,7 @@ mod clients;
 mod clients_containers;
 mod clients_orders;
 mod clients_payloads;
+mod deleted_projects;
 mod drain;
 mod keystone;
 mod listeners;

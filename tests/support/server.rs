@@ -147,15 +147,16 @@ impl Launch {
         command
     }
 
+    /// Runs a verb on the data folder, whatever comes of it.
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command();
+        command.args(arguments).arg("--data-dir");
+        command.arg(self.data_dir()).output().unwrap()
+    }
+
     /// Runs `donjon token ...` on the data folder.
     pub(crate) fn token_verb(&self, arguments: &[&str]) -> Output {
-        let mut command = self.command();
-        command.arg("token").args(arguments);
-        let output = command
-            .arg("--data-dir")
-            .arg(self.data_dir())
-            .output()
-            .unwrap();
+        let output = self.verb(&[&["token"], arguments].concat());
         assert!(
             output.status.success(),
             "{arguments:?}: {}",

@@ -9,7 +9,7 @@
 use std::{
     fmt,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use donjon_domain::{
@@ -25,7 +25,7 @@ use crate::{Error, core::Core};
 /// Finds and removes what deleted projects left.
 pub struct Departures {
     core: Arc<Core>,
-    /// What the clock said at the survey before this one: a clock that is ahead
+    /// What the clock said at the last survey that was noted: a clock that is ahead
     /// for a while removes nothing.
     surveyed: Mutex<Option<Timestamp>>,
 }
@@ -45,7 +45,7 @@ pub struct DepartureRules {
 pub struct Survey {
     /// When it began.
     pub at: Timestamp,
-    /// What the clock said at the survey before, in this process.
+    /// What the clock said at the survey that was noted before, in this process.
     pub before: Option<Timestamp>,
     /// Each project, by id.
     pub answers: Vec<(OwningProject, Presence)>,
@@ -63,6 +63,8 @@ pub struct Outlook {
     pub unclear: u64,
     /// Those that are to be noted as known.
     pub confirmed: Vec<ProjectId>,
+    /// Those of them that were missed.
+    pub returned: Vec<ProjectId>,
     /// Those that are missed for the first time.
     pub fresh: Vec<ProjectId>,
     /// Those that are missed, since when, and for less than the delay.
@@ -120,8 +122,7 @@ impl Departures {
                 answers.push((owner, presence));
             }
         }
-        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = surveyed.replace(at);
+        let before = *self.surveyed();
         Ok(Survey {
             at,
             before,
@@ -129,11 +130,13 @@ impl Departures {
         })
     }
 
-    /// Notes what follows from a survey; nothing where that is implausible.
+    /// Notes what follows from a survey, but for its time nothing where that is
+    /// implausible.
     ///
     /// # Errors
     /// As storage fails.
     pub async fn note(&self, survey: &Survey, outlook: &Outlook) -> Result<(), Error> {
+        *self.surveyed() = Some(survey.at);
         if outlook.is_implausible {
             return Ok(());
         }
@@ -253,6 +256,10 @@ impl Departures {
         .await
     }
 
+    fn surveyed(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.surveyed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         job: impl FnMut(&mut dyn WriteTx) -> Result<T, RepositoryError> + Send + 'static,
@@ -285,6 +292,9 @@ impl Survey {
             match (presence, owner.standing) {
                 (Presence::Present, standing) => {
                     outlook.present += 1;
+                    if matches!(standing, Standing::Missed(_)) {
+                        outlook.returned.push(project.clone());
+                    }
                     if standing != Standing::Confirmed {
                         outlook.confirmed.push(project);
                     }

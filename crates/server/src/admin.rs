@@ -10,6 +10,7 @@ mod explain;
 mod protocol;
 mod rotate;
 pub(crate) mod socket;
+mod sweep;
 
 use std::{fmt, sync::Arc};
 
@@ -21,9 +22,11 @@ use donjon_domain::{
 };
 
 pub(crate) use self::protocol::{
-    KeyCount, NewTokenRequest, ProjectLeft, Question, Request, Response, RotationView, SecretText,
-    TokenView, Who,
+    DepartedView, KeyCount, NewTokenRequest, ProjectLeft, Question, Request, Response,
+    RotationView, SecretText, SweepView, TokenView, Who,
 };
+
+pub(crate) use self::sweep::DepartureParts;
 
 use crate::rotation::Rotator;
 
@@ -35,6 +38,8 @@ pub(crate) struct Admin {
     pub(crate) clock: Arc<dyn Clock>,
     /// Works on changes of keys; without one each is made at once.
     pub(crate) rotator: Option<Arc<Rotator>>,
+    /// There where Keystone is asked.
+    pub(crate) departures: Option<DepartureParts>,
 }
 
 impl Admin {
@@ -47,6 +52,7 @@ impl Admin {
             Request::RotateRoot {} => self.rotate_root().await,
             Request::RotateProject { project } => self.rotate_project(project).await,
             Request::RotateStatus {} => self.rotation().await,
+            Request::ProjectsSweep { is_dry } => self.sweep(is_dry).await,
             Request::RotatePause {} => self.pause_rotation(true).await,
             Request::RotateResume {} => self.pause_rotation(false).await,
         };
@@ -101,11 +107,20 @@ fn refused(message: impl Into<String>) -> Response {
     reason = "the shape that map_err asks for"
 )]
 fn failed(error: RepositoryError) -> Response {
-    let source = std::error::Error::source(&error);
-    let cause = source.map_or_else(String::new, |source| format!(": {source}"));
     Response::Failed {
-        message: format!("{error}{cause}"),
+        message: text_of(&error),
     }
+}
+
+/// With all that led to it.
+fn text_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 impl fmt::Debug for Admin {

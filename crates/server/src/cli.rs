@@ -47,6 +47,11 @@ pub(crate) enum Verb {
     /// Talks to the running server, which goes on after any stop; where none runs, does it all on the data folder.
     #[command(subcommand, after_help = ROTATE_EXAMPLES)]
     Rotate(Rotate),
+    /// Look after projects
+    ///
+    /// Talks to the running server.
+    #[command(subcommand, after_help = PROJECTS_EXAMPLES)]
+    Projects(Projects),
     /// Look at the configuration
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -283,6 +288,25 @@ pub(crate) struct RotateProject {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Projects {
+    /// Remove what projects left behind that Keystone has deleted
+    ///
+    /// A server with sweep.enabled does so by itself; this begins it now, within the same bounds. With
+    /// --dry-run nothing changes, and sweep.enabled need not be set.
+    #[command(after_help = PROJECTS_SWEEP_EXAMPLES)]
+    Sweep(ProjectsSweep),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectsSweep {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Ask Keystone, and show what would go, and when
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Check the configuration and print what is in force, and where each value comes from
     #[command(after_help = CONFIG_EXAMPLES)]
@@ -402,6 +426,15 @@ Examples:
 const ROTATE_RESUME_EXAMPLES: &str = "\
 Examples:
   donjon rotate resume";
+
+const PROJECTS_EXAMPLES: &str = "\
+Examples:
+  donjon projects sweep --dry-run";
+
+const PROJECTS_SWEEP_EXAMPLES: &str = "\
+Examples:
+  donjon projects sweep --dry-run
+  donjon projects sweep --config /etc/donjon/donjon.toml";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:

@@ -22,7 +22,7 @@ use anyhow::Result;
 use crate::cli::Overrides;
 
 pub(crate) use self::{
-    settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings},
+    settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings, SweepSettings},
     value::Source,
 };
 

@@ -24,6 +24,7 @@ mod policy;
 mod root_key;
 mod rotation;
 mod signals;
+mod sweep;
 mod system;
 mod terminal;
 mod welcome;
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Token(verb)) => commands::token(&verb),
         Some(Verb::Policy(verb)) => commands::policy(&verb),
         Some(Verb::Rotate(verb)) => commands::rotate(&verb),
+        Some(Verb::Projects(verb)) => commands::projects(&verb),
         Some(Verb::RootKey(verb)) => commands::root_key(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
     }

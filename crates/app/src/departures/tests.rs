@@ -145,7 +145,11 @@ fn a_project_that_comes_back_is_spared() {
     case.look();
     // In between: as before.
     case.directory.set("p2", Presence::Present);
-    assert_eq!(case.look().confirmed, ids(&["p2"]));
+    let outlook = case.look();
+    assert_eq!(
+        (outlook.confirmed, outlook.returned),
+        (ids(&["p2"]), ids(&["p2"]))
+    );
     assert_eq!(case.remove("p2", 0), Removal::Spared);
     case.directory.set("p2", Presence::Absent);
     case.at(500);
@@ -276,8 +280,11 @@ fn a_start_looks_twice_before_anything_goes() {
     let again = Departures::new(Arc::clone(&case.rig.app.departures.core));
     let survey = block_on(again.survey(&case.directory)).unwrap();
     assert_eq!(survey.outlook(RULES).due, []);
-    // It is what a dry run shows.
+    // It is what a dry run shows, which changes nothing.
     assert_eq!(survey.forecast(RULES).due, missed(&["p2"], 0));
+    let survey = block_on(again.survey(&case.directory)).unwrap();
+    assert_eq!(survey.outlook(RULES).due, []);
+    block_on(again.note(&survey, &survey.outlook(RULES))).unwrap();
     let survey = block_on(again.survey(&case.directory)).unwrap();
     assert_eq!(survey.outlook(RULES).due, missed(&["p2"], 0));
 }

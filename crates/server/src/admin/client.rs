@@ -4,7 +4,6 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::Path,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -13,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Request, Response};
 
 /// Asks the server that listens on `socket`; `None` where nobody does. Blocks
-/// for half a minute at most.
+/// for half a minute at most, but where Keystone is asked about all projects.
 ///
 /// # Errors
 /// The server does not answer, or not with what was asked for.
@@ -32,8 +31,8 @@ pub(crate) fn ask(socket: &Path, request: &Request) -> Result<Option<Response>> 
 }
 
 fn converse(stream: &mut UnixStream, request: &Request) -> Result<Response> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(request.patience()))?;
+    stream.set_write_timeout(Some(request.patience()))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -52,5 +51,4 @@ fn is_nobody(error: &io::Error) -> bool {
     )
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! What is said on the admin socket.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use donjon_domain::SecretBytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,6 +28,8 @@ pub(crate) enum Request {
     RotatePause {},
     #[serde(rename = "rotate-resume")]
     RotateResume {},
+    #[serde(rename = "projects-sweep")]
+    ProjectsSweep { is_dry: bool },
 }
 
 /// What a rule is asked.
@@ -80,6 +82,8 @@ pub(crate) enum Response {
         text: String,
     },
     Rotation(RotationView),
+    Sweep(SweepView),
+    SweepBegun {},
     /// The request makes no sense.
     Refused {
         message: String,
@@ -119,6 +123,36 @@ pub(crate) struct ProjectLeft {
     pub(crate) rows: u64,
 }
 
+/// What a sweep would do about deleted projects.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SweepView {
+    /// How many projects Keystone knows of those that own something.
+    pub(crate) known: u64,
+    /// How many it knew, and said nothing of that counts.
+    pub(crate) unclear: u64,
+    /// Whether so many are missed that nothing is removed.
+    pub(crate) is_implausible: bool,
+    pub(crate) departed: Vec<DepartedView>,
+    /// Ids of projects that Keystone never knew.
+    pub(crate) others: Vec<String>,
+}
+
+/// A project that Keystone does not know any more. Times are in UTC.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DepartedView {
+    pub(crate) project: String,
+    /// Since when it is missed; not yet noted where there is none.
+    pub(crate) since: Option<String>,
+    /// When it goes; not there where that is now.
+    pub(crate) goes: Option<String>,
+    pub(crate) secrets: u64,
+    pub(crate) containers: u64,
+    pub(crate) orders: u64,
+    pub(crate) consumers: u64,
+    pub(crate) keys: u64,
+    pub(crate) has_token: bool,
+}
+
 /// A token as the operator sees it. Times are in UTC.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TokenView {
@@ -132,6 +166,17 @@ pub(crate) struct TokenView {
 
 /// A text that nobody else may see; wiped when dropped.
 pub(crate) struct SecretText(Zeroizing<String>);
+
+impl Request {
+    /// How long the answer may take. Keystone is asked about one project after
+    /// the other.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::ProjectsSweep { is_dry: true } => Duration::from_secs(3_600),
+            _ => Duration::from_secs(30),
+        }
+    }
+}
 
 impl NewTokenRequest {
     /// # Errors

@@ -3,7 +3,7 @@
 use donjon_app::{Begun, Error, RotationStatus};
 use donjon_domain::ProjectId;
 
-use super::{Admin, KeyCount, ProjectLeft, Response, RotationView, refused};
+use super::{Admin, KeyCount, ProjectLeft, Response, RotationView, refused, text_of};
 use crate::rotation;
 
 impl Admin {
@@ -106,13 +106,9 @@ fn view(status: &RotationStatus, is_paused: bool) -> RotationView {
     reason = "the shape that map_err asks for"
 )]
 fn failed(error: Error) -> Response {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message.push_str(&format!(": {cause}"));
-        source = cause.source();
+    Response::Failed {
+        message: text_of(&error),
     }
-    Response::Failed { message }
 }
 
 const PAGE: u32 = 100;

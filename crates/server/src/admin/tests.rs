@@ -34,6 +34,7 @@ fn admin() -> Admin {
         tokens: Arc::new(tokens.unwrap()),
         clock,
         rotator: None,
+        departures: None,
     }
 }
 

@@ -11,8 +11,8 @@ use anyhow::anyhow;
 use donjon_app::Policy;
 
 use crate::{
-    admin::{Admin, Request, Response, client},
-    assembly::Installation,
+    admin::{Admin, DepartureParts, Request, Response, client},
+    assembly::{self, Installation},
     cli::{Overrides, Place},
     config::{Config, Settings},
     data_dir::{self, DataDir},
@@ -63,16 +63,32 @@ async fn work_on_the_folder(
 ) -> Result<Response, Failure> {
     let mut data = DataDir::open_whole(&settings.data_dir, &settings.root_key)?;
     let installation = Installation::open(settings, &mut data).await?;
+    let departures = match request {
+        // Who has not configured it well can do all the rest.
+        Request::ProjectsSweep { .. } => departures(settings)?,
+        _ => None,
+    };
     let admin = Admin {
         app: Arc::new(installation.app(settings, policy, Arc::new(NoWorkers))),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
         rotator: None,
+        departures,
     };
     let response = admin.handle(request).await;
     drop(admin);
     installation.close().await?;
     Ok(response)
+}
+
+fn departures(settings: &Settings) -> Result<Option<DepartureParts>, Failure> {
+    let keystone = assembly::keystone(&settings.auth)?;
+    Ok(keystone.map(|keystone| DepartureParts {
+        directory: Arc::new(keystone),
+        rules: settings.sweep.rules,
+        sweeper: None,
+        is_served: false,
+    }))
 }
 
 /// What an answer means that is not the one that was asked for.

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, socket::AdminSocket},
+    admin::{Admin, DepartureParts, socket::AdminSocket},
     assembly::{self, Installation},
     cli,
     config::{AuthMode, Config, LogFormat, Settings},
@@ -25,6 +25,7 @@ use crate::{
     policy,
     rotation::Rotator,
     signals::{self, Reloaded, Stop, Stopper},
+    sweep::Sweeper,
     welcome::{Endpoint, Welcome},
     workers::WorkerThreads,
 };
@@ -37,6 +38,7 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
     let config = Config::load(&args.overrides).or_exit(Exit::Config)?;
     let settings = &config.settings;
     check_addresses(settings, args.danger_noauth_on_any_address)?;
+    check_sweep(settings)?;
     let _flusher =
         logging::start(settings.log_format, &settings.log_level).or_exit(Exit::Config)?;
     if !config.service_links.is_empty() {
@@ -147,13 +149,25 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     });
     let server = server.await.or_exit(Exit::Other)?;
     let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
+    let sweeper = keystone.clone().filter(|_| settings.sweep.is_enabled);
+    let sweeper = sweeper.map(|keystone| Arc::new(Sweeper::new(keystone, settings.sweep)));
+    let departures = keystone.map(|keystone| DepartureParts {
+        directory: Arc::new(keystone),
+        rules: settings.sweep.rules,
+        sweeper: sweeper.clone(),
+        is_served: true,
+    });
     let rotator = Arc::new(Rotator::new(settings.rotation_rows_per_s));
     tasks.spawn(socket.serve(Admin {
         app: Arc::clone(&app),
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
         rotator: Some(Arc::clone(&rotator)),
+        departures,
     }));
+    if let Some(sweeper) = sweeper {
+        tasks.spawn(sweep(sweeper, Arc::clone(&app)));
+    }
     tasks.spawn(rotate(rotator, Arc::clone(&app)));
     tasks.spawn(flush_uses(installation.clone()));
     tasks.spawn(resume_orders(app));
@@ -247,6 +261,19 @@ fn check_addresses(settings: &Settings, danger_noauth: bool) -> Result<(), Failu
     }
 }
 
+/// Refuses to sweep where nobody says what. Other verbs need not know the modes,
+/// for which there is a flag of this one.
+fn check_sweep(settings: &Settings) -> Result<(), Failure> {
+    if settings.sweep.is_enabled && settings.auth.keystone.is_none() {
+        let problem = anyhow!(
+            "sweep.enabled is set, and only Keystone says which projects are deleted: auth.modes has to \
+             have keystone"
+        );
+        return Err(Failure::new(Exit::Config, problem));
+    }
+    Ok(())
+}
+
 /// Whether an address is reached from other machines.
 fn is_far(addr: &ListenAddr) -> bool {
     match addr {
@@ -332,6 +359,10 @@ async fn resume_orders(app: Arc<App>) {
             ),
         }
     }
+}
+
+async fn sweep(sweeper: Arc<Sweeper>, app: Arc<App>) {
+    sweeper.run(&app).await;
 }
 
 async fn rotate(rotator: Arc<Rotator>, app: Arc<App>) {

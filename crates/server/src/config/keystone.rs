@@ -20,7 +20,7 @@ pub(crate) struct KeystoneSettings {
     tls: TlsFiles,
     interface: Option<String>,
     region_name: Option<String>,
-    token_cache_time: Duration,
+    pub(crate) token_cache_time: Duration,
     service_type: String,
     service_token_roles: Vec<String>,
     service_token_roles_required: bool,

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use donjon_api::CorsConfig;
-use donjon_app::Bounds;
+use donjon_app::{Bounds, DepartureRules};
 use donjon_domain::{Quotas, Resource, SecretBytes};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) cors: CorsConfig,
     /// How long what expired stays in the database; `None` is for ever.
     pub(crate) expired_kept: Option<Duration>,
+    /// What is done about projects that Keystone has deleted.
+    pub(crate) sweep: SweepSettings,
     pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeys,
     /// The pace of changes of keys.
@@ -96,6 +98,16 @@ pub(crate) struct Limits {
     pub(crate) container_secrets: NonZero<u32>,
 }
 
+/// What is done about projects that Keystone has deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SweepSettings {
+    /// A server needs the mode `keystone` for it.
+    pub(crate) is_enabled: bool,
+    /// At least a second.
+    pub(crate) interval: Duration,
+    pub(crate) rules: DepartureRules,
+}
+
 /// Which rules apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PolicySettings {
@@ -134,12 +146,14 @@ impl Settings {
         let values = Values(values);
         let data_dir = values.each("data_dir", path)?;
         let data_dir = data_dir.context("data_dir has a default")?;
+        let auth = auth(&values)?;
         Ok(Self {
             listen: listen(&values)?,
             host_href: values.list("http.host_href", base_url)?,
             trusted_proxies: values.list("http.trusted_proxies", |text| Ok(text.parse()?))?,
             tls: tls(&values)?,
-            auth: auth(&values)?,
+            sweep: sweep(&values, &auth)?,
+            auth,
             limits: limits(&values)?,
             quotas: quotas(&values),
             cors: cors(&values)?,
@@ -292,6 +306,36 @@ fn expired_kept(values: &Values<'_>) -> Result<Option<Duration>> {
     Ok(Some(Duration::from_secs(days * 86_400)))
 }
 
+fn sweep(values: &Values<'_>, auth: &AuthSettings) -> Result<SweepSettings> {
+    let delay_s = values.count("sweep.delay_s", 0..=DAYS_MAX * 86_400)?;
+    let percent = values.count("sweep.missing_percent_max", 0..=100)?;
+    let interval_s = values.count("sweep.interval_s", 1..=INTERVAL_S_MAX)?;
+    let settings = SweepSettings {
+        is_enabled: values.flag("sweep.enabled"),
+        interval: Duration::from_secs(interval_s),
+        rules: DepartureRules {
+            delay_s: i64::try_from(delay_s)?,
+            missing_percent_max: u32::try_from(percent)?,
+        },
+    };
+    let cached = auth
+        .keystone
+        .as_ref()
+        .map(|keystone| keystone.token_cache_time);
+    if settings.is_enabled
+        && let Some(cached) = cached
+    {
+        // Nobody acts on a project any more when it goes.
+        ensure!(
+            Duration::from_secs(delay_s) > cached,
+            "{}: has to be more than auth.keystone.token_cache_time, which is {}",
+            values.place("sweep.delay_s"),
+            cached.as_secs()
+        );
+    }
+    Ok(settings)
+}
+
 fn orders(values: &Values<'_>) -> Result<WorkerSettings> {
     let threads = match values.0.get("orders.workers") {
         Some(_) => usize::try_from(values.count("orders.workers", 1..=WORKERS_MAX)?)?,
@@ -422,6 +466,8 @@ const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// A century.
 const DAYS_MAX: u64 = 36_525;
+/// A day.
+const INTERVAL_S_MAX: u64 = 86_400;
 /// A day; browsers take no more.
 const MAX_AGE_S_MAX: u64 = 86_400;
 const PAGE_MAX: u64 = 10_000;

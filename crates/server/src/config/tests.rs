@@ -849,3 +849,34 @@ fn the_examples_of_the_documentation_are_configurations() {
         assert!(loaded.is_ok(), "{example}\n{:#}", loaded.unwrap_err());
     }
 }
+
+// === the sweep ===
+
+#[test]
+fn nothing_is_swept_unless_asked_for_and_not_too_soon() {
+    let sweep = Rig::new().settings().sweep;
+    assert!(!sweep.is_enabled);
+    assert_eq!(sweep.interval, Duration::from_secs(3_600));
+    assert_eq!(sweep.rules.delay_s, 7 * 86_400);
+    assert_eq!(sweep.rules.missing_percent_max, 50);
+
+    let rig = keystone("", "").env("DONJON_SWEEP__ENABLED", "true");
+    assert!(rig.settings().sweep.is_enabled);
+    let rig = rig.env("DONJON_SWEEP__DELAY_S", "300");
+    let error = rig.error();
+    assert!(
+        error.contains("sweep.delay_s: has to be more than"),
+        "{error}"
+    );
+    let rig = rig.env("DONJON_AUTH__KEYSTONE__TOKEN_CACHE_TIME", "299");
+    assert_eq!(rig.settings().sweep.rules.delay_s, 300);
+    for (name, value) in [
+        ("DONJON_SWEEP__INTERVAL_S", "0"),
+        ("DONJON_SWEEP__INTERVAL_S", "86401"),
+        ("DONJON_SWEEP__MISSING_PERCENT_MAX", "101"),
+        ("DONJON_SWEEP__DELAY_S", "3155760001"),
+    ] {
+        let error = Rig::new().env(name, value).error();
+        assert!(error.contains("has to be"), "{error}");
+    }
+}
