@@ -1,9 +1,11 @@
 """Fresh projects and users at the Keystone of a test run.
 
-`OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD` and `OS_PROJECT_NAME` name an administrator. What a test makes here is gone
-when the test ends. Needs `requests` alone, so that it works beside every client, the oldest too.
+They are made as the administrator, `admin` of `CONFORMANCE_USERS`, or else whom the `OS_*` variables name, at
+`OS_AUTH_URL`. What a test makes here is gone when the test ends. Needs `requests` alone, so that it works beside every
+client, the oldest too.
 """
 
+import json
 import os
 import uuid
 
@@ -18,6 +20,17 @@ def auth_url():
     """The identity API's address, which ends in `/v3`."""
     url = os.environ["OS_AUTH_URL"].rstrip("/")
     return url if url.endswith("/v3") else url + "/v3"
+
+
+def administrator():
+    """The account of the administrator, without ids."""
+    users = os.environ.get("CONFORMANCE_USERS")
+    if users:
+        admin = json.loads(users)["admin"]
+        return Account(admin["name"], admin["password"], None, admin["project"], None)
+    names = ("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME")
+    name, password, project = (os.environ[name] for name in names)
+    return Account(name, password, None, project, None)
 
 
 class Account:
@@ -73,13 +86,7 @@ class Cloud:
 
     def __init__(self, clean_up):
         """`clean_up(function, *arguments)` is told what to call at the end: `addCleanup`, `ExitStack.callback`."""
-        self.admin = Account(
-            os.environ["OS_USERNAME"],
-            os.environ["OS_PASSWORD"],
-            None,
-            os.environ["OS_PROJECT_NAME"],
-            None,
-        )
+        self.admin = administrator()
         token, told = self.admin.token()
         self.admin.user_id = told["user"]["id"]
         self.admin.project_id = told["project"]["id"]
