@@ -271,6 +271,7 @@ pub(crate) fn open(
 fn payload_context<'a>(deployment: &'a DeploymentId, binding: &'a Binding<'_>) -> Context<'a> {
     let kind = match binding.kind {
         SealedKind::Payload => Kind::Payload,
+        SealedKind::Locator => Kind::Locator,
         SealedKind::Passphrase => Kind::Passphrase,
     };
     Context {

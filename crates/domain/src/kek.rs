@@ -88,6 +88,8 @@ pub enum WrapBinding<'a> {
 pub enum SealedKind {
     /// The payload of a secret.
     Payload,
+    /// Where the payload of a secret is, outside of the database.
+    Locator,
     /// The passphrase of an order that is not carried out yet.
     Passphrase,
 }

@@ -54,7 +54,7 @@ pub use secret::{
     BitLength, ContentType, InvalidBitLength, Secret, SecretType, StoredSecret, UnknownSecretType,
 };
 pub use secret_bytes::SecretBytes;
-pub use secret_store::SecretStore;
+pub use secret_store::{Outside, SecretStore, StoredPayload};
 pub use text::{Label, LabelTooLong};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use token::{TokenHash, TokenRow};

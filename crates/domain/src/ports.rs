@@ -37,11 +37,11 @@ pub use token_store::TokenStore;
 pub use turns::{Lane, NoTurn, Turn, Turns};
 pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
-    Holdings, KekReads, KekWrites, OrderReads, OrderWrites, OwningProject, ProjectReads,
-    ProjectWrites, QuotaReads, QuotaWrites, ReadTx, Registration, Removal, RotationReads,
-    RotationWrites, SealedObject, SealedRow, SecretReads, SecretStoreReads, SecretStoreWrites,
-    SecretWrites, Standing, TransportKeyReads, TransportKeyWrites, UserMetadataReads,
-    UserMetadataWrites, WriteTx,
+    Doomed, Holdings, KekReads, KekWrites, OrderReads, OrderWrites, OutsideCount, OutsideReads,
+    OutsideWrites, OwningProject, ProjectReads, ProjectWrites, PutIntent, QuotaReads, QuotaWrites,
+    ReadTx, Registration, Removal, RotationReads, RotationWrites, SealedObject, SealedRow,
+    SecretReads, SecretStoreReads, SecretStoreWrites, SecretWrites, Standing, TransportKeyReads,
+    TransportKeyWrites, UserMetadataReads, UserMetadataWrites, WriteTx,
 };
 pub use workers::{QueueFull, Workers};
 

@@ -33,6 +33,8 @@ pub struct Context<'a> {
 pub enum Kind {
     /// The payload of a secret: `payload`.
     Payload,
+    /// Where a payload is that is kept elsewhere.
+    Locator,
     /// A private key: `private`.
     Private,
     /// A public key: `public`.
@@ -103,6 +105,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Payload => "payload",
+            Self::Locator => "locator",
             Self::Private => "private",
             Self::Public => "public",
             Self::Passphrase => "passphrase",

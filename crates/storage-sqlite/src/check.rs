@@ -165,6 +165,10 @@ const RULES: &[(&str, &str)] = &[
         "SELECT hex(uuid) FROM keks WHERE scope <> -1 AND scope NOT IN (SELECT id FROM projects)",
     ),
     (
+        "a payload is a secret's, and under way or doomed",
+        "SELECT hex(put) FROM outbox WHERE put IN (SELECT put FROM secrets WHERE put IS NOT NULL)",
+    ),
+    (
         "a row refers to one that is not there",
         "SELECT \"table\" || ' ' || coalesce(rowid, '') FROM pragma_foreign_key_check",
     ),

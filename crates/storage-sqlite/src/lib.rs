@@ -46,6 +46,7 @@
 //! | `project_quotas` | number | what is configured for a project |
 //! | `transport_keys` | id | a transport key |
 //! | `secret_stores`, `preferred_secret_stores` | id; project | a store of secrets; which one a project prefers |
+//! | `outbox` | put | what was begun in a store and is not settled, or has to go from it |
 //!
 //! Times are microseconds since 1970-01-01T00:00:00 UTC, ids of entities the 16
 //! bytes of their UUIDs, all tables `STRICT`.
@@ -60,6 +61,12 @@
 //! time per insert and one page more per read; what one table costs is that a
 //! filtered list reads past small payloads (those beyond some 3,500 bytes lie in
 //! pages of their own).
+//!
+//! **Payloads elsewhere.** A payload in a store outside of the database has
+//! `secrets.store` and `secrets.put`, and an envelope that says where it is. What
+//! takes such a row away, or its payload out of the store, writes the put into
+//! `outbox` in the same transaction; so does whoever is about to put one. An index
+//! on store and put has those rows alone.
 //!
 //! **Counts.** `OFFSET` alone reads every row that it skips. `blocks` lets a list
 //! skip 256 places per row, and `projects.live` is the total. Both change in the

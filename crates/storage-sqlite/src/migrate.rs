@@ -47,6 +47,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0007_known_projects",
         sql: include_str!("schema/0007_known_projects.sql"),
     },
+    Migration {
+        name: "0008_outside",
+        sql: include_str!("schema/0008_outside.sql"),
+    },
 ];
 
 /// What was done to a file.

@@ -9,6 +9,7 @@ mod housekeeping;
 mod keks;
 mod lists;
 mod orders;
+mod outside;
 mod projects;
 mod quotas;
 mod rotation;
@@ -22,7 +23,7 @@ mod user_metadata;
 mod window;
 
 use donjon_domain::{
-    Sealed,
+    StoredPayload,
     ports::{Counted, ReadTx, RepositoryError, RepositoryErrorKind, WriteTx},
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -56,7 +57,7 @@ pub(crate) struct Tx<'c, M> {
     /// What was looked up last, for the look-ups that follow.
     found: Option<Found>,
     /// The payload that was read with that secret, where it is small.
-    nearby: Option<(Place, Sealed)>,
+    nearby: Option<(Place, StoredPayload)>,
     /// The first failure that the transaction does not survive, even if the
     /// job made nothing of it.
     broken: Option<Broken>,

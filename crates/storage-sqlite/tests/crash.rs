@@ -180,10 +180,10 @@ fn a_copy_in_the_middle_of_a_job_is_whole() {
     let done = repository.write(Box::new(move |tx| {
         for number in 1_000..1_400 {
             let secret = sample::full_secret(number, "project");
-            let mut sealed = sample::sealed(1, 7);
+            let mut payload = sample::payload(1, 7);
             // Together they do not fit the cache, so some reach the log.
-            sealed.envelope = vec![7; 60_000];
-            tx.insert_secret(&secret, Some(&sealed))
+            payload.sealed.envelope = vec![7; 60_000];
+            tx.insert_secret(&secret, Some(&payload))
                 .map_err(donjon_domain::ports::TxError::Storage)?;
         }
         for (from, to) in &files {

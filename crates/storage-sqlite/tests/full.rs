@@ -78,7 +78,7 @@ fn a_full_disk_refuses_what_adds_and_nothing_else() {
         tx.insert_deployment(&sample::deployment())
     })));
     full(block_on(queue(&repository, move |tx| {
-        tx.set_payload(id, ContentType::Text, &sample::sealed(1, 1), sample::NOW)
+        tx.set_payload(id, ContentType::Text, &sample::payload(1, 1), sample::NOW)
     })));
     full(block_on(repository.insert_token(sample::token(2))));
 
@@ -112,9 +112,9 @@ fn deletes_in_the_batch_that_meets_the_end_succeed() {
     let adding: Vec<_> = (100..160)
         .map(|number| {
             queue(&repository, move |tx| {
-                let mut sealed = sample::sealed(1, 7);
-                sealed.envelope = vec![7; 60_000];
-                tx.insert_secret(&sample::full_secret(number, "project"), Some(&sealed))
+                let mut payload = sample::payload(1, 7);
+                payload.sealed.envelope = vec![7; 60_000];
+                tx.insert_secret(&sample::full_secret(number, "project"), Some(&payload))
             })
         })
         .collect();
@@ -141,9 +141,9 @@ fn a_job_that_swallows_the_failure_stays_in_its_transaction() {
     }
     let before = fixture.commit_seq();
     block_on(queue(&repository, |tx| {
-        let mut sealed = sample::sealed(1, 7);
-        sealed.envelope = vec![7; 8 << 20];
-        let refused = tx.insert_secret(&sample::full_secret(100, "project"), Some(&sealed));
+        let mut payload = sample::payload(1, 7);
+        payload.sealed.envelope = vec![7; 8 << 20];
+        let refused = tx.insert_secret(&sample::full_secret(100, "project"), Some(&payload));
         assert!(refused.is_err());
         // Refused the first time, because the transaction has failed.
         let _ = tx.delete_secret(sample::secret_id(3)).is_ok();

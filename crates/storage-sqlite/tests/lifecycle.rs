@@ -105,7 +105,7 @@ fn a_newer_schema_is_refused() {
     let error = fixture.open().unwrap_err();
     let kind = OpenErrorKind::NewerSchema {
         found: 99,
-        known: 6,
+        known: 8,
     };
     assert_eq!(error.kind(), kind);
 }

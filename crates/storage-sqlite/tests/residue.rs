@@ -74,7 +74,7 @@ fn insert(tx: &mut dyn WriteTx, number: u64) -> Result<(), RepositoryError> {
         content_type: (!later).then_some(ContentType::OctetStream),
         ..sample::secret(number, &project(number))
     };
-    tx.insert_secret(&secret, (!later).then(|| sealed(number)).as_ref())?;
+    tx.insert_secret(&secret, (!later).then(|| sealed(number).into()).as_ref())?;
     let key = MetadataKey::for_lookup("k");
     tx.put_user_metadatum(secret.id, &key, &text(number))?;
     let mut order = sample::order(number, &project(number));
@@ -88,7 +88,7 @@ fn insert(tx: &mut dyn WriteTx, number: u64) -> Result<(), RepositoryError> {
 fn complete(tx: &mut dyn WriteTx, number: u64) -> Result<(), RepositoryError> {
     if comes_later(number) {
         let id = sample::secret_id(number);
-        tx.set_payload(id, ContentType::Text, &sealed(number), sample::NOW)?;
+        tx.set_payload(id, ContentType::Text, &sealed(number).into(), sample::NOW)?;
     }
     let failed = OrderState::Error(donjon_domain::OrderFailure {
         status_code: "500".to_owned(),

@@ -115,6 +115,7 @@ mod tests {
             ),
             ("orders", include_str!("contract/repository/orders.rs")),
             ("quotas", include_str!("contract/repository/quotas.rs")),
+            ("outside", include_str!("contract/repository/outside.rs")),
             (
                 "secret_stores",
                 include_str!("contract/repository/secret_stores.rs"),

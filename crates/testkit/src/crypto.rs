@@ -244,6 +244,7 @@ impl Label<'_> {
                 sum.add(&binding.object);
                 sum.add(match binding.kind {
                     SealedKind::Payload => b"payload",
+                    SealedKind::Locator => b"locator",
                     SealedKind::Passphrase => b"passphrase",
                 });
                 sum.add(&binding.version.to_be_bytes());

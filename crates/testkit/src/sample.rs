@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use donjon_domain::{
     Acl, Actor, BitLength, ConsumerId, Container, ContainerConsumer, ContainerEntry, ContainerId,
     ContainerType, ContentType, Deployment, DeploymentId, KekId, KekScope, KekState, KeySpec,
-    Label, Order, OrderId, OrderState, OrderType, ProjectId, PutId, RootKeyId, Scope, Sealed,
-    Secret, SecretConsumer, SecretId, SecretStore, SecretStoreId, SecretType, StoredConsumer,
-    StoredContainerConsumer, Timestamp, TokenHash, TokenId, TokenRow, TransportKey, TransportKeyId,
-    UserId, WrappedKek, ports::PayloadName,
+    Label, Order, OrderId, OrderState, OrderType, Outside, ProjectId, PutId, RootKeyId, Scope,
+    Sealed, Secret, SecretConsumer, SecretId, SecretStore, SecretStoreId, SecretType,
+    StoredConsumer, StoredContainerConsumer, StoredPayload, Timestamp, TokenHash, TokenId,
+    TokenRow, TransportKey, TransportKeyId, UserId, WrappedKek, ports::PayloadName,
 };
 
 /// Noon of 2026-11-24, when everything here was created.
@@ -171,6 +171,24 @@ pub fn sealed(kek: u64, fill: u8) -> Sealed {
     }
 }
 
+/// A payload in the database, which is [`sealed`].
+#[must_use]
+pub fn payload(kek: u64, fill: u8) -> StoredPayload {
+    sealed(kek, fill).into()
+}
+
+/// A payload in the store with this number, whose locator is [`sealed`].
+#[must_use]
+pub fn payload_outside(kek: u64, fill: u8, store: u64, put: u64) -> StoredPayload {
+    StoredPayload {
+        outside: Some(Outside {
+            store: SecretStoreId::from_bytes(uuid_bytes(store)),
+            put: put_id(put),
+        }),
+        ..payload(kek, fill)
+    }
+}
+
 /// An ACL, written at [`NOW`].
 #[must_use]
 pub fn acl(names: &[&str], project_access: bool) -> Acl {
@@ -298,6 +316,7 @@ pub fn transport_key(number: u64, plugin: &str) -> TransportKey {
 pub fn secret_store(number: u64, plugin: &str) -> SecretStore {
     SecretStore {
         id: SecretStoreId::from_bytes(uuid_bytes(number)),
+        name: None,
         plugin: label(plugin),
         crypto_plugin: Some(label(plugin)),
         created: NOW,

@@ -2,6 +2,7 @@
 
 mod containers;
 mod orders;
+mod outside;
 mod projects;
 mod quotas;
 mod rotation;
@@ -10,6 +11,7 @@ mod transport_keys;
 
 pub use containers::{ContainerReads, ContainerWrites};
 pub use orders::{OrderReads, OrderWrites};
+pub use outside::{Doomed, OutsideCount, OutsideReads, OutsideWrites, PutIntent};
 pub use projects::{
     Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal, Standing,
 };
@@ -22,8 +24,8 @@ use std::num::NonZeroU32;
 
 use crate::{
     Acl, ContentType, Deployment, KekId, KekScope, MetadataKey, Page, PageRequest, ProjectId,
-    RootKeyId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredSecret,
-    Timestamp, UserMetadata, WrappedKek, ports::RepositoryError,
+    RootKeyId, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer, StoredPayload,
+    StoredSecret, Timestamp, UserMetadata, WrappedKek, ports::RepositoryError,
 };
 
 /// Reads of one snapshot.
@@ -37,6 +39,7 @@ pub trait ReadTx:
     + QuotaReads
     + TransportKeyReads
     + SecretStoreReads
+    + OutsideReads
     + KekReads
     + RotationReads
     + ProjectReads
@@ -55,6 +58,7 @@ pub trait WriteTx:
     + QuotaWrites
     + TransportKeyWrites
     + SecretStoreWrites
+    + OutsideWrites
     + KekWrites
     + RotationWrites
     + ProjectWrites
@@ -69,11 +73,11 @@ pub trait SecretReads {
     /// As storage fails.
     fn secret(&mut self, id: SecretId) -> Result<Option<StoredSecret>, RepositoryError>;
 
-    /// The sealed payload of a secret.
+    /// The payload of a secret.
     ///
     /// # Errors
     /// As storage fails.
-    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError>;
+    fn payload(&mut self, id: SecretId) -> Result<Option<StoredPayload>, RepositoryError>;
 
     /// A part of a list of secrets that are not expired at `now`.
     ///
@@ -215,7 +219,7 @@ pub trait SecretWrites {
     fn insert_secret(
         &mut self,
         secret: &Secret,
-        payload: Option<&Sealed>,
+        payload: Option<&StoredPayload>,
     ) -> Result<(), RepositoryError>;
 
     /// Adds the payload of a secret that has none, and its type.
@@ -228,7 +232,7 @@ pub trait SecretWrites {
         &mut self,
         id: SecretId,
         content_type: ContentType,
-        payload: &Sealed,
+        payload: &StoredPayload,
         updated: Timestamp,
     ) -> Result<(), RepositoryError>;
 
@@ -240,7 +244,8 @@ pub trait SecretWrites {
 
     /// Removes a secret and all that belongs to it: payload, ACL, consumers,
     /// user metadata. `false` where there was none. Ciphertext is gone from
-    /// the database file with this transaction.
+    /// the database file with this transaction; a payload in a store is doomed
+    /// by it.
     ///
     /// # Errors
     /// As storage fails.

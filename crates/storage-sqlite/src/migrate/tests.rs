@@ -179,6 +179,7 @@ fn a_released_script_never_changes() {
         ("0005_removed_entries", -186_476_253_221_333_328),
         ("0006_orders_by_project", -9_053_667_961_117_864_254),
         ("0007_known_projects", -4_405_678_760_120_131_931),
+        ("0008_outside", -63_321_522_696_228_294),
     ];
     let found: Vec<_> = MIGRATIONS
         .iter()

@@ -18,7 +18,7 @@ use super::{
     consumers::{self, needed},
     housekeeping::{limit, remove, remove_dependents},
     lists::to_u64,
-    projects,
+    outside, projects,
 };
 use crate::{
     failure::Failure,
@@ -325,15 +325,27 @@ fn first(
 
 fn remove_one(tx: &mut WriteTransaction<'_>, kind: Kind, place: Place) -> Result<(), Failure> {
     let sql = match kind {
-        Kind::Secrets => "DELETE FROM secrets WHERE place = ?1 RETURNING counted",
+        Kind::Secrets => {
+            let counted = outside::delete_row(tx.connection, place)?;
+            return uncount(tx, kind, place, counted);
+        }
         Kind::Containers => "DELETE FROM containers WHERE place = ?1 RETURNING 1",
         Kind::Orders => "DELETE FROM orders WHERE place = ?1 RETURNING 1",
     };
-    let counted: Option<bool> = tx
+    let counted = tx
         .connection
         .prepare_cached(sql)?
         .query_row([place], |row| row.get(0))
         .optional()?;
+    uncount(tx, kind, place, counted)
+}
+
+fn uncount(
+    tx: &mut WriteTransaction<'_>,
+    kind: Kind,
+    place: Place,
+    counted: Option<bool>,
+) -> Result<(), Failure> {
     if counted.ok_or(Failure::BadRow("a row is not where it was found"))? {
         tx.mode.pending.count(kind, place, -1);
     }

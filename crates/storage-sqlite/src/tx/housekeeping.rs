@@ -3,7 +3,7 @@
 use donjon_domain::{StoredConsumer, Timestamp, ports::RepositoryError};
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::{WriteTransaction, consumers};
+use super::{WriteTransaction, consumers, outside};
 use crate::{
     failure::Failure,
     place::{Kind, Place},
@@ -90,14 +90,9 @@ impl WriteTransaction<'_> {
                 left -= remove_dependents(tx, place, left)?;
                 if left > 0 {
                     // Its ACL goes with it, which has no users any more.
-                    let gone = tx
-                        .connection
-                        .prepare_cached("DELETE FROM secrets WHERE place = ?1")?
-                        .execute([place])?;
-                    if gone == 0 {
-                        return Err(Failure::BadRow("an index names a row that is not there"));
-                    }
-                    left -= gone;
+                    outside::delete_row(tx.connection, place)?
+                        .ok_or(Failure::BadRow("an index names a row that is not there"))?;
+                    left -= 1;
                 }
             }
             if left < rows {

@@ -1,7 +1,8 @@
 //! Changing the keys of what is stored.
 
 use donjon_domain::{
-    Deployment, KekId, KekScope, OrderId, ProjectId, RootKeyId, Sealed, SecretId, WrappedKek,
+    Deployment, KekId, KekScope, OrderId, ProjectId, RootKeyId, Sealed, SealedKind, SecretId,
+    WrappedKek,
     ports::{KekReads, RepositoryError, RotationReads, RotationWrites, SealedObject, SealedRow},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -104,8 +105,17 @@ impl<M: Mode> RotationReads for Tx<'_, M> {
                 while let Some(row) = rows.next()? {
                     let object = SealedObject::Secret(SecretId::from_bytes(row.get(0)?));
                     let (kek, envelope) = (kek.id, row.get(1)?);
+                    let kind = if row.get(2)? {
+                        SealedKind::Locator
+                    } else {
+                        SealedKind::Payload
+                    };
                     let sealed = Sealed { kek, envelope };
-                    found.push(SealedRow { object, sealed });
+                    found.push(SealedRow {
+                        object,
+                        kind,
+                        sealed,
+                    });
                 }
             }
             let limit = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(limit));
@@ -114,8 +124,11 @@ impl<M: Mode> RotationReads for Tx<'_, M> {
             while let Some(row) = rows.next()? {
                 let object = SealedObject::Order(OrderId::from_bytes(row.get(0)?));
                 let (kek, envelope) = (kek.id, row.get(1)?);
-                let sealed = Sealed { kek, envelope };
-                found.push(SealedRow { object, sealed });
+                found.push(SealedRow {
+                    object,
+                    kind: SealedKind::Passphrase,
+                    sealed: Sealed { kek, envelope },
+                });
             }
             Ok(found)
         })
@@ -176,7 +189,7 @@ impl RotationWrites for WriteTransaction<'_> {
     fn reseal(
         &mut self,
         object: SealedObject,
-        old: KekId,
+        old: &Sealed,
         new: &Sealed,
     ) -> Result<bool, RepositoryError> {
         self.add(|tx| {
@@ -186,9 +199,10 @@ impl RotationWrites for WriteTransaction<'_> {
             };
             let changed = tx.connection.prepare_cached(sql)?.execute(params![
                 id,
-                old.as_bytes(),
+                old.kek.as_bytes(),
                 new.kek.as_bytes(),
                 new.envelope,
+                old.envelope,
             ])?;
             Ok(changed == 1)
         })
@@ -244,7 +258,7 @@ fn count_sealed(connection: &Connection, project: ProjectRow, kek: KekId) -> Res
 }
 
 /// From, end, KEK, limit.
-const SEALED_SECRETS: &str = "SELECT uuid, envelope FROM secrets \
+const SEALED_SECRETS: &str = "SELECT uuid, envelope, store IS NOT NULL FROM secrets \
      WHERE place >= ?1 AND place < ?2 AND kek = ?3 ORDER BY place LIMIT ?4";
 const SEALED_ORDERS: &str = "SELECT uuid, passphrase FROM orders \
      WHERE place >= ?1 AND place < ?2 AND kek = ?3 ORDER BY place LIMIT ?4";
@@ -255,7 +269,7 @@ const COUNT_SEALED: &str = "SELECT \
 /// A KEK that is destroyed is none, which the table refuses beside an envelope.
 const RESEAL_SECRET: &str = "UPDATE secrets SET envelope = ?4, \
      kek = (SELECT uuid FROM keks WHERE uuid = ?3 AND wrapped <> x'') \
-     WHERE uuid = ?1 AND kek = ?2";
+     WHERE uuid = ?1 AND kek = ?2 AND envelope = ?5";
 const RESEAL_ORDER: &str = "UPDATE orders SET passphrase = ?4, \
      kek = (SELECT uuid FROM keks WHERE uuid = ?3 AND wrapped <> x'') \
-     WHERE uuid = ?1 AND kek = ?2";
+     WHERE uuid = ?1 AND kek = ?2 AND passphrase = ?5";

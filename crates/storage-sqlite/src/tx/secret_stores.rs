@@ -15,7 +15,7 @@ use crate::failure::Failure;
 impl<M: Mode> SecretStoreReads for Tx<'_, M> {
     fn secret_stores(&mut self) -> Result<Vec<SecretStore>, RepositoryError> {
         self.run(|tx| {
-            let sql = "SELECT uuid, plugin, crypto_plugin, created, updated FROM secret_stores \
+            let sql = "SELECT uuid, plugin, crypto_plugin, created, updated, name FROM secret_stores \
                        ORDER BY id";
             let mut statement = tx.connection.prepare_cached(sql)?;
             let mut rows = statement.query([])?;
@@ -48,14 +48,15 @@ impl<M: Mode> SecretStoreReads for Tx<'_, M> {
 impl SecretStoreWrites for WriteTransaction<'_> {
     fn insert_secret_store(&mut self, store: &SecretStore) -> Result<(), RepositoryError> {
         self.add(|tx| {
-            let sql = "INSERT INTO secret_stores (uuid, plugin, crypto_plugin, created, updated) \
-                       VALUES (?1, ?2, ?3, ?4, ?5)";
+            let sql = "INSERT INTO secret_stores (uuid, plugin, crypto_plugin, created, updated, name) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             tx.connection.prepare_cached(sql)?.execute(params![
                 store.id.as_bytes(),
                 store.plugin.as_str(),
                 store.crypto_plugin.as_ref().map(|name| name.as_str()),
                 store.created.as_micros(),
                 store.updated.as_micros(),
+                store.name.as_ref().map(|name| name.as_str()),
             ])?;
             Ok(())
         })
@@ -109,5 +110,6 @@ fn read(row: &Row<'_>) -> Result<SecretStore, Failure> {
         crypto_plugin: label(row, 2)?,
         created: time(row, 3)?,
         updated: time(row, 4)?,
+        name: label(row, 5)?,
     })
 }

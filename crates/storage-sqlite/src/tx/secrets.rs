@@ -2,15 +2,16 @@
 
 use donjon_domain::{
     ContentType, KekId, Page, ProjectId, Sealed, Secret, SecretId, SecretQuery, StoredConsumer,
-    StoredSecret, Timestamp,
+    StoredPayload, StoredSecret, Timestamp,
     ports::{RepositoryError, SecretReads, SecretWrites},
 };
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{
     Found, Mode, Tx, WriteTransaction, acls,
     columns::{MORE_COLUMNS, SecretRow, select_secrets, stored_content_type, stored_secret_type},
     consumers, lists, missing,
+    outside::{self, Stored},
     seek::{Listed, Queries, queries},
 };
 use crate::{failure::Failure, place::Kind};
@@ -41,7 +42,8 @@ impl Listed for Secret {
 /// same page, and whoever asks for it next is spared a statement, an eighth of
 /// the time that both take.
 const SECRET: &str = select_secrets!(
-    [", kek, CASE WHEN octet_length(envelope) <= 1024 THEN envelope END"] "WHERE uuid = ?1"
+    [", kek, CASE WHEN octet_length(envelope) <= 1024 THEN envelope END, store, put"]
+    "WHERE uuid = ?1"
 );
 
 impl<M: Mode> SecretReads for Tx<'_, M> {
@@ -53,7 +55,8 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
                 return Ok(None);
             };
             let row = SecretRow::read(columns)?;
-            tx.nearby = nearby_payload(columns).map(|payload| (row.place, payload));
+            let payload = nearby_payload(tx.connection, columns)?;
+            tx.nearby = payload.map(|payload| (row.place, payload));
             drop(rows);
             tx.found = Some(Found::new(id, row.place));
             let acl = acls::read(tx.connection, Kind::Secrets, row.place, row.acl)?;
@@ -65,7 +68,7 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
         })
     }
 
-    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError> {
+    fn payload(&mut self, id: SecretId) -> Result<Option<StoredPayload>, RepositoryError> {
         self.run(|tx| {
             let Some(place) = tx.place(id)? else {
                 return Ok(None);
@@ -73,17 +76,21 @@ impl<M: Mode> SecretReads for Tx<'_, M> {
             if let Some((_, payload)) = tx.nearby.take_if(|(nearby, _)| *nearby == place) {
                 return Ok(Some(payload));
             }
-            let found = tx
-                .connection
-                .prepare_cached("SELECT kek, envelope FROM secrets WHERE place = ?1")?
-                .query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            match found {
-                Some((Some(kek), Some(envelope))) => Ok(Some(Sealed {
-                    kek: KekId::from_bytes(kek),
-                    envelope,
+            let sql = "SELECT kek, envelope, store, put FROM secrets WHERE place = ?1";
+            let mut statement = tx.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([place])?;
+            let row = rows
+                .next()?
+                .ok_or(Failure::BadRow("a payload has no key"))?;
+            match (row.get(0)?, row.get(1)?) {
+                (Some(kek), Some(envelope)) => Ok(Some(StoredPayload {
+                    sealed: Sealed {
+                        kek: KekId::from_bytes(kek),
+                        envelope,
+                    },
+                    outside: Stored::read(row, 2)?.outside(tx.connection)?,
                 })),
-                Some((None, None)) => Ok(None),
+                (None, None) => Ok(None),
                 _ => Err(Failure::BadRow("a payload has no key")),
             }
         })
@@ -110,7 +117,7 @@ impl SecretWrites for WriteTransaction<'_> {
     fn insert_secret(
         &mut self,
         secret: &Secret,
-        payload: Option<&Sealed>,
+        payload: Option<&StoredPayload>,
     ) -> Result<(), RepositoryError> {
         self.add(|tx| {
             if payload.is_some() != secret.content_type.is_some() {
@@ -124,20 +131,24 @@ impl SecretWrites for WriteTransaction<'_> {
         &mut self,
         id: SecretId,
         content_type: ContentType,
-        payload: &Sealed,
+        payload: &StoredPayload,
         updated: Timestamp,
     ) -> Result<(), RepositoryError> {
         self.add(|tx| {
             let place = tx.expect_place(id)?;
+            let stored = Stored::of(tx.connection, payload)?;
             let sql = "UPDATE secrets SET content_type = ?2, envelope = ?4, updated = ?5, \
+                       store = ?6, put = ?7, \
                        kek = (SELECT uuid FROM keks WHERE uuid = ?3 AND wrapped <> x'') \
                        WHERE place = ?1 AND content_type IS NULL";
             let changed = tx.connection.prepare_cached(sql)?.execute(params![
                 place,
                 stored_content_type(content_type),
-                payload.kek.as_bytes(),
-                payload.envelope,
+                payload.sealed.kek.as_bytes(),
+                payload.sealed.envelope,
                 updated.as_micros(),
+                stored.store,
+                stored.put,
             ]);
             match changed.map_err(explain)? {
                 1 => Ok(()),
@@ -168,11 +179,8 @@ impl SecretWrites for WriteTransaction<'_> {
             tx.found = None;
             consumers::uncount_all::<StoredConsumer>(tx, place)?;
             // All that belongs to the secret goes with it, by foreign keys.
-            let counted = tx
-                .connection
-                .prepare_cached("DELETE FROM secrets WHERE place = ?1 RETURNING counted")?
-                .query_row([place], |row| row.get(0))?;
-            if counted {
+            let counted = outside::delete_row(tx.connection, place)?;
+            if counted.ok_or(missing(Kind::Secrets))? {
                 tx.mode.pending.count(Kind::Secrets, place, -1);
             }
             tx.mode.pending.note_deletion();
@@ -183,31 +191,45 @@ impl SecretWrites for WriteTransaction<'_> {
 
 /// The payload that was read along, if one was. Odd ones are left to the look
 /// that has to return them.
-fn nearby_payload(row: &Row<'_>) -> Option<Sealed> {
-    let kek = row.get_ref(MORE_COLUMNS).ok()?.as_blob().ok()?;
-    let envelope = row.get_ref(MORE_COLUMNS + 1).ok()?.as_blob().ok()?;
-    Some(Sealed {
-        kek: KekId::from_bytes(kek.try_into().ok()?),
-        envelope: envelope.to_vec(),
-    })
+fn nearby_payload(
+    connection: &Connection,
+    row: &Row<'_>,
+) -> Result<Option<StoredPayload>, Failure> {
+    let sealed = || {
+        let kek = row.get_ref(MORE_COLUMNS).ok()?.as_blob().ok()?;
+        let envelope = row.get_ref(MORE_COLUMNS + 1).ok()?.as_blob().ok()?;
+        Some(Sealed {
+            kek: KekId::from_bytes(kek.try_into().ok()?),
+            envelope: envelope.to_vec(),
+        })
+    };
+    let Some(sealed) = sealed() else {
+        return Ok(None);
+    };
+    let outside = Stored::read(row, MORE_COLUMNS + 2)?.outside(connection)?;
+    Ok(Some(StoredPayload { sealed, outside }))
 }
 
 /// A KEK that is destroyed is none, which the table refuses beside an envelope.
 fn insert(
     tx: &mut WriteTransaction<'_>,
     secret: &Secret,
-    payload: Option<&Sealed>,
+    payload: Option<&StoredPayload>,
 ) -> Result<(), Failure> {
     let place =
         tx.mode
             .pending
             .take_place(tx.connection, Kind::Secrets, secret.project.as_str())?;
     let creation = tx.mode.pending.take_creation(tx.connection)?;
+    let stored = match payload {
+        Some(payload) => Stored::of(tx.connection, payload)?,
+        None => Stored::default(),
+    };
     let sql = "INSERT INTO secrets (place, uuid, counted, acl, created, updated, expiration, \
                secret_type, content_type, bit_length, creation, creator, name, algorithm, mode, \
-               kek, envelope) \
+               kek, envelope, store, put) \
                VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-               (SELECT uuid FROM keks WHERE uuid = ?14 AND wrapped <> x''), ?15)";
+               (SELECT uuid FROM keks WHERE uuid = ?14 AND wrapped <> x''), ?15, ?16, ?17)";
     let inserted = tx.connection.prepare_cached(sql)?.execute(params![
         place,
         secret.id.as_bytes(),
@@ -225,8 +247,10 @@ fn insert(
             .as_ref()
             .map(|algorithm| algorithm.as_str()),
         secret.mode.as_ref().map(|mode| mode.as_str()),
-        payload.map(|payload| payload.kek.as_bytes()),
-        payload.map(|payload| payload.envelope.as_slice()),
+        payload.map(|payload| payload.sealed.kek.as_bytes()),
+        payload.map(|payload| payload.sealed.envelope.as_slice()),
+        stored.store,
+        stored.put,
     ]);
     inserted.map_err(explain)?;
     tx.found = Some(Found::new(secret.id, place));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use donjon_domain::{
-    ContentType, Sealed, Secret, SecretId,
+    ContentType, Sealed, Secret, SecretId, StoredPayload,
     ports::{
         BoxFuture, Reading, Repository, RepositoryError, RepositoryErrorKind, RepositoryExt,
         TxError, WriteTx,
@@ -124,11 +124,11 @@ pub(crate) fn insert_sealed(
         content_type: Some(ContentType::OctetStream),
         ..sample::secret(number, "project")
     };
-    let sealed = Sealed {
+    let payload = StoredPayload::from(Sealed {
         envelope,
         ..sample::sealed(1, 0)
-    };
-    block_on(repository.write_with(move |tx| tx.insert_secret(&secret, Some(&sealed))))
+    });
+    block_on(repository.write_with(move |tx| tx.insert_secret(&secret, Some(&payload))))
 }
 
 pub(crate) fn add_kek(repository: &SqliteRepository) {

@@ -9,6 +9,7 @@ pub mod filters;
 pub mod keks;
 pub mod lists;
 pub mod orders;
+pub mod outside;
 pub mod projects;
 pub mod quotas;
 pub mod removed_entries;
@@ -173,6 +174,22 @@ macro_rules! repository_contract {
                 a_job_counts_its_own_writes,
                 what_is_undone_does_not_count,
             }
+            outside {
+                a_payload_may_be_outside,
+                a_payload_in_an_unknown_store_is_refused,
+                a_put_is_settled_once,
+                a_doomed_put_is_never_settled,
+                old_puts_are_doomed,
+                a_deleted_secret_dooms_its_payload,
+                a_departed_project_dooms_its_payloads,
+                what_did_not_happen_dooms_nothing,
+                the_doomed_come_when_they_are_due,
+                nothing_is_doomed_that_a_secret_names,
+                payloads_move_by_comparison,
+                payloads_of_a_store_are_walked,
+                what_is_outside_is_counted,
+                locators_are_sealed_anew_as_locators,
+            }
             secret_stores {
                 secret_stores_are_read_back,
                 a_taken_secret_store_id_is_a_duplicate,
@@ -243,7 +260,7 @@ pub(crate) fn read<T: Send + 'static>(
 pub(crate) fn add(repository: &dyn Repository, secret: &Secret) {
     let secret = secret.clone();
     write(repository, move |tx| {
-        let payload = secret.has_payload().then(|| sample::sealed(1, 1));
+        let payload = secret.has_payload().then(|| sample::payload(1, 1));
         tx.insert_secret(&secret, payload.as_ref())
     });
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use donjon_domain::{
     Acl, Container, ContainerEntry, ContainerId, Deployment, KekId, Label, Order, OrderId,
-    ProjectId, ProjectQuotas, Sealed, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
-    StoredContainerConsumer, Timestamp, TokenRow, TransportKey, TransportKeyId, UserMetadata,
-    WrappedKek,
+    ProjectId, ProjectQuotas, PutId, Secret, SecretId, SecretStore, SecretStoreId, StoredConsumer,
+    StoredContainerConsumer, StoredPayload, Timestamp, TokenRow, TransportKey, TransportKeyId,
+    UserMetadata, WrappedKek,
 };
 
 use super::table::Table;
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) containers: Table<ContainerId, ContainerRow>,
     pub(super) orders: Table<OrderId, Order>,
     pub(super) secret_stores: Table<SecretStoreId, SecretStore>,
+    pub(super) outbox: BTreeMap<PutId, OutboxRow>,
     pub(super) preferred_stores: HashMap<ProjectId, SecretStoreId>,
     pub(super) transport_keys: Table<TransportKeyId, TransportKey>,
     pub(super) quotas: Table<ProjectId, (ProjectId, ProjectQuotas)>,
@@ -33,10 +34,21 @@ pub(super) struct State {
 #[derive(Clone)]
 pub(super) struct SecretRow {
     pub(super) secret: Secret,
-    pub(super) payload: Option<Sealed>,
+    pub(super) payload: Option<StoredPayload>,
     pub(super) acl: Option<Acl>,
     pub(super) consumers: Vec<StoredConsumer>,
     pub(super) metadata: UserMetadata,
+}
+
+/// A put that is under way, or doomed.
+#[derive(Clone)]
+pub(super) struct OutboxRow {
+    pub(super) store: SecretStoreId,
+    pub(super) secret: SecretId,
+    pub(super) begun: Option<Timestamp>,
+    /// `None` while it is under way.
+    pub(super) due: Option<Timestamp>,
+    pub(super) attempts: u32,
 }
 
 /// A container and all that belongs to it.
@@ -66,7 +78,24 @@ impl State {
                 row.removed.retain(|_, (secret, _)| *secret != id);
             },
         );
+        if let Some(payload) = self.secrets.get(&id).and_then(|row| row.payload.clone()) {
+            self.doom(id, &payload);
+        }
         self.secrets.remove(&id)
+    }
+
+    /// What a secret had in a store has to go.
+    pub(super) fn doom(&mut self, secret: SecretId, payload: &StoredPayload) {
+        if let Some(outside) = payload.outside {
+            let row = OutboxRow {
+                store: outside.store,
+                secret,
+                begun: None,
+                due: Some(Timestamp::from_micros(0)),
+                attempts: 0,
+            };
+            self.outbox.insert(outside.put, row);
+        }
     }
 
     pub(super) fn kek(&self, id: KekId) -> Option<&WrappedKek> {

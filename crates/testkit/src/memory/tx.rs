@@ -2,6 +2,7 @@
 
 mod containers;
 mod orders;
+mod outside;
 mod projects;
 mod quotas;
 mod rotation;
@@ -13,7 +14,7 @@ use std::num::NonZeroU32;
 use donjon_domain::{
     Acl, ContentType, Deployment, KekId, KekScope, KekState, MetadataKey, Page, PageRequest,
     ProjectId, RootKeyId, Sealed, Secret, SecretConsumer, SecretId, SecretQuery, StoredConsumer,
-    StoredSecret, Timestamp, UserMetadata, WrappedKek,
+    StoredPayload, StoredSecret, Timestamp, UserMetadata, WrappedKek,
     ports::{
         AclReads, AclWrites, ConsumerReads, ConsumerWrites, Counted, KekReads, KekWrites,
         QuotaReads as _, ReadTx, RepositoryError, RepositoryErrorKind, SecretReads, SecretWrites,
@@ -80,7 +81,7 @@ impl SecretReads for Tx {
         }))
     }
 
-    fn payload(&mut self, id: SecretId) -> Result<Option<Sealed>, RepositoryError> {
+    fn payload(&mut self, id: SecretId) -> Result<Option<StoredPayload>, RepositoryError> {
         let row = self.state.secrets.get(&id);
         Ok(row.and_then(|row| row.payload.clone()))
     }
@@ -191,10 +192,10 @@ impl SecretWrites for Tx {
     fn insert_secret(
         &mut self,
         secret: &Secret,
-        payload: Option<&Sealed>,
+        payload: Option<&StoredPayload>,
     ) -> Result<(), RepositoryError> {
         let state = self.adding()?;
-        check_kek(state, payload)?;
+        check_payload(state, payload)?;
         if payload.is_some() != secret.content_type.is_some() {
             return Err(RepositoryError::with_source(
                 RepositoryErrorKind::Internal,
@@ -216,10 +217,10 @@ impl SecretWrites for Tx {
         &mut self,
         id: SecretId,
         content_type: ContentType,
-        payload: &Sealed,
+        payload: &StoredPayload,
         updated: Timestamp,
     ) -> Result<(), RepositoryError> {
-        check_kek(self.adding()?, Some(payload))?;
+        check_payload(self.adding()?, Some(payload))?;
         let row = self.adding_to(id)?;
         if row.payload.is_some() {
             return Err(duplicate());
@@ -239,6 +240,16 @@ impl SecretWrites for Tx {
 
     fn delete_secret(&mut self, id: SecretId) -> Result<bool, RepositoryError> {
         Ok(self.state.remove_secret(id))
+    }
+}
+
+fn check_payload(state: &State, payload: Option<&StoredPayload>) -> Result<(), RepositoryError> {
+    check_kek(state, payload.map(|payload| &payload.sealed))?;
+    match payload.and_then(|payload| payload.outside) {
+        Some(outside) if state.secret_stores.get(&outside.store).is_none() => {
+            Err(missing("secret store"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,14 +6,14 @@
 //! to find, and says whether it did.
 
 use crate::{
-    Deployment, KekId, OrderId, ProjectId, RootKeyId, Sealed, SecretId, WrappedKek,
+    Deployment, KekId, OrderId, ProjectId, RootKeyId, Sealed, SealedKind, SecretId, WrappedKek,
     ports::RepositoryError,
 };
 
 /// Something that has sealed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealedObject {
-    /// A secret: its payload.
+    /// A secret: its payload, or where that is.
     Secret(SecretId),
     /// A pending order: its passphrase.
     Order(OrderId),
@@ -24,7 +24,9 @@ pub enum SealedObject {
 pub struct SealedRow {
     /// Where.
     pub object: SealedObject,
-    /// What.
+    /// What of it.
+    pub kind: SealedKind,
+    /// The bytes.
     pub sealed: Sealed,
 }
 
@@ -112,8 +114,8 @@ pub trait RotationWrites {
     /// As storage fails.
     fn retire_kek(&mut self, id: KekId) -> Result<bool, RepositoryError>;
 
-    /// Exchanges sealed bytes, if the row is there and still sealed by `old`.
-    /// `false` where it is not. Nothing else of the row changes.
+    /// Exchanges sealed bytes, if the row is there and they are still `old`.
+    /// `false` where they are not. Nothing else of the row changes.
     ///
     /// # Errors
     /// [`crate::ports::RepositoryErrorKind::Internal`] where the KEK of `new` is
@@ -121,7 +123,7 @@ pub trait RotationWrites {
     fn reseal(
         &mut self,
         object: SealedObject,
-        old: KekId,
+        old: &Sealed,
         new: &Sealed,
     ) -> Result<bool, RepositoryError>;
 

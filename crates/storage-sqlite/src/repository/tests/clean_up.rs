@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use donjon_domain::{
-    MetadataKey, StoredConsumer, TokenHash, TokenId, TokenRow, UserId, ports::TokenStore,
+    ContentType, MetadataKey, StoredConsumer, TokenHash, TokenId, TokenRow, UserId,
+    ports::TokenStore,
 };
 
 use super::{seek::plan, *};
@@ -49,6 +50,30 @@ fn what_expired_long_ago_goes_and_the_rest_stays() {
     assert_eq!(count(fixture.repository(), "project", at(6)), 4);
     fixture.assert_sound();
     assert_eq!(fixture.clean_up(at(4), 100), 0);
+}
+
+#[test]
+fn the_payload_of_what_expired_long_ago_is_doomed_in_its_store() {
+    let fixture = Fixture::new();
+    let store = sample::secret_store(1, "elsewhere");
+    let id = store.id;
+    fixture.write(move |tx| {
+        tx.insert_kek(&sample::kek(1, "project"))?;
+        tx.insert_secret_store(&store)?;
+        let secret = Secret {
+            expiration: Some(at(1)),
+            content_type: Some(ContentType::Text),
+            ..sample::secret(1, "project")
+        };
+        tx.insert_secret(&secret, Some(&sample::payload_outside(1, 1, 1, 1)))
+    });
+    fixture.sweep(at(2), 256);
+    assert_eq!(fixture.clean_up(at(2), 100), 1);
+    fixture.write(move |tx| {
+        assert_eq!(tx.doomed(id, at(2), 10)?.len(), 1);
+        Ok(())
+    });
+    fixture.assert_sound();
 }
 
 #[test]

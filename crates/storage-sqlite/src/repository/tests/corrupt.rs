@@ -20,7 +20,7 @@ fn filled() -> Fixture {
                 content_type: Some(ContentType::Text),
                 ..sample::secret(number, "project")
             };
-            tx.insert_secret(&secret, Some(&sample::sealed(1, 7)))?;
+            tx.insert_secret(&secret, Some(&sample::payload(1, 7)))?;
             tx.put_secret_acl(secret.id, &sample::acl(&["guest"], true))?;
             tx.insert_secret_consumer(secret.id, &sample::stored_consumer(number, "r"))?;
             let container = sample::container(number, "project");
@@ -181,6 +181,8 @@ fn bad_rows_are_corrupt_and_nothing_worse() {
         "UPDATE orders SET algorithm = hex(zeroblob(200))",
         "UPDATE transport_keys SET uuid = x''",
         "UPDATE secret_stores SET uuid = x''",
+        "UPDATE secrets SET put = zeroblob(16) WHERE envelope IS NOT NULL",
+        "UPDATE secrets SET store = 77, put = randomblob(16) WHERE envelope IS NOT NULL",
         "UPDATE secret_stores SET crypto_plugin = hex(zeroblob(200))",
         "UPDATE tokens SET roles = '9:x'",
         "UPDATE tokens SET hash = zeroblob(31)",

@@ -50,10 +50,10 @@ fn a_file_of_version_1_keeps_its_contents_and_gets_its_counts() {
     version_1(&folder);
     let (repository, opened) = SqliteRepository::open(options(&folder)).unwrap();
     let migrated = opened.migrated.unwrap();
-    assert_eq!((migrated.from, migrated.to), (1, 6));
+    assert_eq!((migrated.from, migrated.to), (1, 8));
     assert_eq!(opened.commit_seq, 42);
     let copy = migrated.copy.unwrap();
-    assert!(copy.ends_with("donjon.db.before-6"), "{}", copy.display());
+    assert!(copy.ends_with("donjon.db.before-8"), "{}", copy.display());
 
     let fixture = Fixture {
         repository: Some(repository),

@@ -202,7 +202,7 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
     insert(repository, &old);
     for number in 1..=3 {
         let secret = with_payload(number);
-        let payload = sample::sealed(1, 0x11);
+        let payload = sample::payload(1, 0x11);
         write(repository, move |tx| {
             tx.insert_secret(&secret, Some(&payload))
         });
@@ -227,6 +227,7 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
     });
     let row = |number| SealedRow {
         object: SealedObject::Secret(sample::secret_id(number)),
+        kind: donjon_domain::SealedKind::Payload,
         sealed: sample::sealed(1, 0x11),
     };
     let expected = (vec![retired.clone()], vec![row(1), row(2)], vec![row(3)], 3);
@@ -236,7 +237,7 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
         let mut changed = Vec::new();
         for number in [1, 1, 2, 3, 4] {
             let object = SealedObject::Secret(sample::secret_id(number));
-            changed.push(tx.reseal(object, sample::kek_id(1), &sample::sealed(2, 0x22))?);
+            changed.push(tx.reseal(object, &sample::sealed(1, 0x11), &sample::sealed(2, 0x22))?);
         }
         Ok(changed)
     });
@@ -256,11 +257,11 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
     assert_eq!(read(repository, |tx| tx.root_keys()), [(next.root, 1)]);
     let late = with_payload(9);
     let kind = write_fails(repository, move |tx| {
-        tx.insert_secret(&late, Some(&sample::sealed(1, 0x11)))
+        tx.insert_secret(&late, Some(&sample::payload(1, 0x11)))
     });
     assert_eq!(kind, RepositoryErrorKind::Internal);
     let payload = read(repository, |tx| tx.payload(sample::secret_id(3)));
-    assert_eq!(payload, Some(sample::sealed(2, 0x22)));
+    assert_eq!(payload, Some(sample::payload(2, 0x22)));
 }
 
 /// By name, and only those that have one.

@@ -200,7 +200,7 @@ pub fn nothing_is_stored_under_the_keys_of_a_removed_project(repository: &dyn Re
     assert_eq!(active, None);
     let kind = write_fails(repository, |tx| {
         let secret = sample::full_secret(3, "project");
-        tx.insert_secret(&secret, Some(&sample::sealed(1, 1)))
+        tx.insert_secret(&secret, Some(&sample::payload(1, 1)))
     });
     assert_eq!(kind, RepositoryErrorKind::Internal);
     assert!(holdings(repository, "project").is_empty());

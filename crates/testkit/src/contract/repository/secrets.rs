@@ -1,8 +1,8 @@
 //! Secrets and payloads, one at a time.
 
 use donjon_domain::{
-    BitLength, ContentType, Label, Sealed, Secret, SecretType, StoredSecret, Timestamp, UserId,
-    UserMetadata,
+    BitLength, ContentType, Label, Sealed, Secret, SecretType, StoredPayload, StoredSecret,
+    Timestamp, UserId, UserMetadata,
     ports::{Repository, RepositoryErrorKind},
 };
 
@@ -14,7 +14,7 @@ pub fn a_full_secret_is_read_back(repository: &dyn Repository) {
     add_kek(repository);
     let secret = sample::full_secret(1, "project");
     add(repository, &secret);
-    check(repository, &secret, Some(sample::sealed(1, 1)));
+    check(repository, &secret, Some(sample::payload(1, 1)));
 }
 
 /// A secret without any attribute is read back as it was.
@@ -37,7 +37,7 @@ pub fn every_type_is_read_back(repository: &dyn Repository) {
                 ..sample::secret(number, "project")
             };
             add(repository, &secret);
-            check(repository, &secret, Some(sample::sealed(1, 1)));
+            check(repository, &secret, Some(sample::payload(1, 1)));
         }
     }
 }
@@ -88,6 +88,7 @@ pub fn envelopes_of_every_size_are_read_back(repository: &dyn Repository) {
             envelope: (0..=255).cycle().take(bytes).collect(),
             ..sample::sealed(1, 0)
         };
+        let sealed = StoredPayload::from(sealed);
         let (secret_in, sealed_in) = (secret.clone(), sealed.clone());
         write(repository, move |tx| {
             tx.insert_secret(&secret_in, Some(&sealed_in))
@@ -129,7 +130,7 @@ pub fn a_payload_needs_a_type(repository: &dyn Repository) {
     add_kek(repository);
     let bare = sample::secret(1, "project");
     let kind = write_fails(repository, move |tx| {
-        tx.insert_secret(&bare, Some(&sample::sealed(1, 1)))
+        tx.insert_secret(&bare, Some(&sample::payload(1, 1)))
     });
     assert_eq!(kind, RepositoryErrorKind::Internal);
     let typed = sample::full_secret(1, "project");
@@ -142,12 +143,12 @@ pub fn a_payload_needs_a_type(repository: &dyn Repository) {
 pub fn a_payload_needs_its_kek(repository: &dyn Repository) {
     let secret = sample::full_secret(1, "project");
     let kind = write_fails(repository, move |tx| {
-        tx.insert_secret(&secret, Some(&sample::sealed(1, 1)))
+        tx.insert_secret(&secret, Some(&sample::payload(1, 1)))
     });
     assert_eq!(kind, RepositoryErrorKind::Internal);
     add(repository, &sample::secret(2, "project"));
     let kind = write_fails(repository, |tx| {
-        let (id, sealed) = (sample::secret_id(2), sample::sealed(1, 1));
+        let (id, sealed) = (sample::secret_id(2), sample::payload(1, 1));
         tx.set_payload(id, ContentType::Text, &sealed, sample::NOW)
     });
     assert_eq!(kind, RepositoryErrorKind::Internal);
@@ -161,11 +162,11 @@ pub fn a_payload_can_be_added_later(repository: &dyn Repository) {
     let later = sample::NOW.plus_seconds(9);
     let id = secret.id;
     write(repository, move |tx| {
-        tx.set_payload(id, ContentType::Pkcs8, &sample::sealed(1, 4), later)
+        tx.set_payload(id, ContentType::Pkcs8, &sample::payload(1, 4), later)
     });
     secret.content_type = Some(ContentType::Pkcs8);
     secret.updated = later;
-    check(repository, &secret, Some(sample::sealed(1, 4)));
+    check(repository, &secret, Some(sample::payload(1, 4)));
 }
 
 /// A payload is written once.
@@ -175,10 +176,10 @@ pub fn a_second_payload_is_a_duplicate(repository: &dyn Repository) {
     add(repository, &secret);
     let id = secret.id;
     let kind = write_fails(repository, move |tx| {
-        tx.set_payload(id, ContentType::Text, &sample::sealed(1, 2), sample::NOW)
+        tx.set_payload(id, ContentType::Text, &sample::payload(1, 2), sample::NOW)
     });
     assert_eq!(kind, RepositoryErrorKind::Duplicate);
-    check(repository, &secret, Some(sample::sealed(1, 1)));
+    check(repository, &secret, Some(sample::payload(1, 1)));
 }
 
 /// Touching sets the time of the last change and nothing else.
@@ -235,7 +236,7 @@ pub fn writes_need_their_secret(repository: &dyn Repository) {
     let id = sample::secret_id(1);
     let fails = |kind| assert_eq!(kind, RepositoryErrorKind::Internal);
     fails(write_fails(repository, move |tx| {
-        tx.set_payload(id, ContentType::Text, &sample::sealed(1, 1), sample::NOW)
+        tx.set_payload(id, ContentType::Text, &sample::payload(1, 1), sample::NOW)
     }));
     fails(write_fails(repository, move |tx| {
         tx.touch_secret(id, sample::NOW)
@@ -261,7 +262,7 @@ pub fn writes_need_their_secret(repository: &dyn Repository) {
     });
 }
 
-fn check(repository: &dyn Repository, secret: &Secret, payload: Option<Sealed>) {
+fn check(repository: &dyn Repository, secret: &Secret, payload: Option<StoredPayload>) {
     let id = secret.id;
     let found = read(repository, move |tx| Ok((tx.secret(id)?, tx.payload(id)?)));
     let stored = StoredSecret {

@@ -59,13 +59,13 @@ pub fn a_failed_job_leaves_nothing(repository: &dyn Repository) {
     let kind = write_fails(repository, move |tx| {
         tx.insert_secret(
             &sample::full_secret(3, "project"),
-            Some(&sample::sealed(1, 3)),
+            Some(&sample::payload(1, 3)),
         )?;
         tx.insert_secret(&sample::secret(4, "new project"), None)?;
         tx.set_payload(
             bare_id,
             ContentType::Text,
-            &sample::sealed(1, 3),
+            &sample::payload(1, 3),
             sample::NOW,
         )?;
         tx.put_secret_acl(bare_id, &sample::acl(&["guest"], false))?;
@@ -86,7 +86,7 @@ pub fn a_failed_job_leaves_nothing(repository: &dyn Repository) {
     read(repository, move |tx| {
         let stored = tx.secret(kept_id)?.expect("the secret is still there");
         assert_eq!(stored.acl, Some(sample::acl(&["guest"], true)));
-        assert_eq!(tx.payload(kept_id)?, Some(sample::sealed(1, 1)));
+        assert_eq!(tx.payload(kept_id)?, Some(sample::payload(1, 1)));
         assert_eq!(
             tx.secret_consumers(kept_id)?,
             [sample::stored_consumer(1, "r")]
@@ -117,7 +117,7 @@ pub fn a_refusal_can_be_handled_inside_the_job(repository: &dyn Repository) {
     add(repository, &sample::secret(1, "project"));
     write(repository, |tx| {
         let taken = sample::full_secret(1, "project");
-        let refused = tx.insert_secret(&taken, Some(&sample::sealed(1, 2)));
+        let refused = tx.insert_secret(&taken, Some(&sample::payload(1, 2)));
         let kind = refused.map_err(|error| error.kind());
         assert_eq!(kind, Err(RepositoryErrorKind::Duplicate));
         tx.insert_secret(&sample::secret(2, "project"), None)
@@ -135,7 +135,7 @@ pub fn a_job_sees_its_own_writes(repository: &dyn Repository) {
         assert_eq!(tx.kek(sample::kek_id(1))?, Some(sample::kek(1, "project")));
         tx.insert_secret(
             &sample::full_secret(1, "project"),
-            Some(&sample::sealed(1, 1)),
+            Some(&sample::payload(1, 1)),
         )?;
         tx.insert_secret(&sample::secret(2, "project"), None)?;
         tx.insert_secret(&sample::secret(3, "project"), None)?;
@@ -143,7 +143,7 @@ pub fn a_job_sees_its_own_writes(repository: &dyn Repository) {
         assert_eq!(tx.secret(gone)?, None);
         assert_eq!(
             tx.payload(sample::secret_id(1))?,
-            Some(sample::sealed(1, 1))
+            Some(sample::payload(1, 1))
         );
         tx.put_secret_acl(id, &sample::acl(&["guest"], true))?;
         assert!(tx.secret(id)?.is_some_and(|stored| stored.acl.is_some()));
@@ -171,7 +171,7 @@ pub fn a_job_sees_the_latest_of_its_writes(repository: &dyn Repository) {
     write(repository, |tx| {
         let id = sample::secret_id(1);
         assert!(tx.secret(id)?.is_some());
-        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 1)));
+        assert_eq!(tx.payload(id)?, Some(sample::payload(1, 1)));
         assert!(tx.secret(id)?.is_some());
         tx.delete_secret(id)?;
         assert_eq!(tx.payload(id)?, None);
@@ -179,13 +179,13 @@ pub fn a_job_sees_the_latest_of_its_writes(repository: &dyn Repository) {
         tx.insert_secret(&again, None)?;
         assert_eq!(tx.secret(id)?.map(|stored| stored.secret), Some(again));
         assert_eq!(tx.payload(id)?, None);
-        tx.set_payload(id, ContentType::Text, &sample::sealed(1, 2), sample::NOW)?;
-        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 2)));
+        tx.set_payload(id, ContentType::Text, &sample::payload(1, 2), sample::NOW)?;
+        assert_eq!(tx.payload(id)?, Some(sample::payload(1, 2)));
         assert!(
             tx.secret(id)?
                 .is_some_and(|stored| stored.secret.has_payload())
         );
-        assert_eq!(tx.payload(id)?, Some(sample::sealed(1, 2)));
+        assert_eq!(tx.payload(id)?, Some(sample::payload(1, 2)));
         Ok(())
     });
     check_list(repository, &all_of("project"), &[]);

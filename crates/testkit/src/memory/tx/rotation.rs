@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use donjon_domain::{
-    Deployment, KekId, KekScope, KekState, ProjectId, RootKeyId, Sealed, WrappedKek,
+    Deployment, KekId, KekScope, KekState, ProjectId, RootKeyId, Sealed, SealedKind, WrappedKek,
     ports::{RepositoryError, RotationReads, RotationWrites, SealedObject, SealedRow},
 };
 
@@ -107,25 +107,36 @@ impl RotationWrites for Tx {
     fn reseal(
         &mut self,
         object: SealedObject,
-        old: KekId,
+        old: &Sealed,
         new: &Sealed,
     ) -> Result<bool, RepositoryError> {
         let state = self.adding()?;
-        let place = match object {
-            SealedObject::Secret(id) => state.secrets.get(&id).map(|row| &row.payload),
-            SealedObject::Order(id) => state.orders.get(&id).map(|order| &order.passphrase),
+        let found = match object {
+            SealedObject::Secret(id) => {
+                let row = state.secrets.get(&id);
+                row.and_then(|row| row.payload.as_ref().map(|payload| &payload.sealed))
+            }
+            SealedObject::Order(id) => {
+                let order = state.orders.get(&id);
+                order.and_then(|order| order.passphrase.as_ref())
+            }
         };
-        let is_sealed_by = |sealed: &Sealed| sealed.kek == old;
-        if !place.is_some_and(|place| place.as_ref().is_some_and(is_sealed_by)) {
+        if found != Some(old) {
             return Ok(false);
         }
         check_kek(state, Some(new))?;
         let place = match object {
-            SealedObject::Secret(id) => state.secrets.get_mut(&id).map(|row| &mut row.payload),
-            SealedObject::Order(id) => state.orders.get_mut(&id).map(|order| &mut order.passphrase),
+            SealedObject::Secret(id) => {
+                let row = state.secrets.get_mut(&id);
+                row.and_then(|row| row.payload.as_mut().map(|payload| &mut payload.sealed))
+            }
+            SealedObject::Order(id) => {
+                let order = state.orders.get_mut(&id);
+                order.and_then(|order| order.passphrase.as_mut())
+            }
         };
         Ok(place.is_some_and(|place| {
-            *place = Some(new.clone());
+            *place = new.clone();
             true
         }))
     }
@@ -153,13 +164,24 @@ fn living(state: &State) -> impl Iterator<Item = &WrappedKek> {
 fn sealed(state: &State, kek: KekId) -> Vec<SealedRow> {
     let secrets = state.secrets.rows().filter_map(|row| {
         let object = SealedObject::Secret(row.secret.id);
-        let sealed = row.payload.clone()?;
-        Some(SealedRow { object, sealed })
+        let payload = row.payload.clone()?;
+        let kind = match payload.outside {
+            Some(_) => SealedKind::Locator,
+            None => SealedKind::Payload,
+        };
+        Some(SealedRow {
+            object,
+            kind,
+            sealed: payload.sealed,
+        })
     });
     let orders = state.orders.rows().filter_map(|order| {
         let object = SealedObject::Order(order.id);
-        let sealed = order.passphrase.clone()?;
-        Some(SealedRow { object, sealed })
+        Some(SealedRow {
+            object,
+            kind: SealedKind::Passphrase,
+            sealed: order.passphrase.clone()?,
+        })
     });
     let rows = secrets.chain(orders);
     rows.filter(|row| row.sealed.kek == kek).collect()
