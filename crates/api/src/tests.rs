@@ -16,7 +16,7 @@ mod transport_keys;
 use std::{num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
-use donjon_app::{App, Bounds, Policy, Ports, Startup};
+use donjon_app::{App, Bounds, OutsideStores, Policy, Ports, Startup};
 use donjon_domain::{
     Actor, ProjectId, Quotas, Scope, UserId,
     ports::{BoxError, Health, RepositoryErrorKind},
@@ -121,6 +121,7 @@ impl Rig {
             quotas: Quotas::UNLIMITED,
             bounds: BOUNDS,
             secret_stores,
+            outside: OutsideStores::none(),
         }));
         let health = {
             let repository = Arc::clone(&repository);

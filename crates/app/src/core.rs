@@ -11,7 +11,7 @@ use donjon_domain::{
     },
 };
 
-use crate::{Action, ActiveStore, Bounds, Entity, Error, Policy, sealing::Sealing};
+use crate::{Action, ActiveStore, Bounds, Entity, Error, OutsideStores, Policy, sealing::Sealing};
 
 /// The adapters that the use cases work with.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ pub struct Ports {
     /// Secret stores to choose from, one of them the global default; empty
     /// where there is no choice.
     pub secret_stores: Vec<ActiveStore>,
+    /// Stores outside of the database.
+    pub outside: OutsideStores,
 }
 
 pub(crate) struct Core {
@@ -48,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) quotas: Quotas,
     pub(crate) bounds: Bounds,
     pub(crate) secret_stores: Vec<ActiveStore>,
+    pub(crate) outside: OutsideStores,
     pub(crate) sealing: Sealing,
     pub(crate) generator: Arc<dyn KeyGenerator>,
     pub(crate) workers: Arc<dyn Workers>,
@@ -66,6 +69,7 @@ impl Core {
             quotas,
             bounds,
             secret_stores,
+            outside,
         } = ports;
         let sealing = Sealing::new(
             Arc::clone(&repository),
@@ -81,6 +85,7 @@ impl Core {
             quotas,
             bounds,
             secret_stores,
+            outside,
             sealing,
             generator,
             workers,

@@ -3,7 +3,9 @@
 
 use donjon_domain::{
     Resource,
-    ports::{BoxError, CryptoError, RepositoryError, RepositoryErrorKind},
+    ports::{
+        BoxError, CryptoError, RepositoryError, RepositoryErrorKind, StoreError, StoreErrorKind,
+    },
 };
 
 use crate::{Bounded, Denied, EntryRequest};
@@ -55,7 +57,8 @@ pub enum Error {
     /// There is no room; nothing was done.
     #[error("storage is full")]
     StorageFull,
-    /// Storage or the crypto backend does not answer; nothing was done.
+    /// Storage, the crypto backend or a secret store does not answer; nothing
+    /// was done.
     #[error("unavailable")]
     Unavailable(#[source] BoxError),
     /// Whether it was done is not known.
@@ -127,6 +130,19 @@ impl From<RepositoryError> for Error {
             RepositoryErrorKind::Unavailable => Self::Unavailable(error.into()),
             RepositoryErrorKind::OutcomeUnknown => Self::OutcomeUnknown(error.into()),
             RepositoryErrorKind::Corrupt => Self::Integrity(error.into()),
+            _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            // What a store refuses that Donjon would not, its operator mends.
+            StoreErrorKind::Unavailable | StoreErrorKind::Refused => {
+                Self::Unavailable(error.into())
+            }
+            StoreErrorKind::Missing | StoreErrorKind::Corrupt => Self::Integrity(error.into()),
             _ => Self::Internal(error.into()),
         }
     }

@@ -21,6 +21,8 @@ mod departures;
 mod entity;
 mod error;
 mod orders;
+mod outbox;
+mod outside;
 mod policy;
 mod quotas;
 mod rotation;
@@ -45,6 +47,8 @@ pub use departures::{DepartureRules, Departures, Outlook, Survey, SurveyError};
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
 pub use orders::{NewOrder, Orders};
+pub use outbox::{Outbox, Swept};
+pub use outside::OutsideStores;
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
 pub use rotation::{Begun, Rotation, RotationStatus, Step};
@@ -79,6 +83,8 @@ pub struct App {
     pub access: Access,
     /// Orders.
     pub orders: Orders,
+    /// Removing from stores what is nobody's.
+    pub outbox: Outbox,
     /// Changing keys.
     pub rotation: Rotation,
     /// Removing what deleted projects left.
@@ -101,6 +107,7 @@ impl App {
             quotas: QuotaUseCases::new(Arc::clone(&core)),
             secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),
+            outbox: Outbox::new(Arc::clone(&core)),
             rotation: Rotation::new(Arc::clone(&core)),
             departures: Departures::new(Arc::clone(&core)),
             access: Access::new(core),

@@ -157,15 +157,18 @@ impl Orders {
             state: made.state.clone(),
             ..order
         };
-        self.core
+        let puts = made.puts();
+        let written = self
+            .core
             .repository
             .write_with(move |tx| {
                 let counted = Counted::Orders;
                 quotas::admit(tx, &defaults, &order.project, counted, order.created)?;
                 made.insert(tx)?;
-                Ok(tx.insert_order(&order)?)
+                Ok::<_, Error>(tx.insert_order(&order)?)
             })
-            .await
+            .await;
+        self.core.or_abandon(&puts, written).await
     }
 
     /// Starts the jobs of orders that wait and have none: after a start of the

@@ -321,22 +321,21 @@ impl Rotation {
         let mut resealed = Vec::with_capacity(rows.len());
         for row in rows {
             let new = self.core.sealing.reseal(&project, &row).await?;
-            resealed.push((row.object, new));
+            resealed.push((row, new));
         }
-        let id = old.id;
         let written: Result<u64, RepositoryError> = self
             .core
             .repository
             .write_with(move |tx| {
                 let mut changed = 0;
-                for (object, new) in &resealed {
-                    changed += u64::from(tx.reseal(*object, id, new)?);
+                for (row, new) in &resealed {
+                    changed += u64::from(tx.reseal(row.object, &row.sealed, new)?);
                 }
                 Ok(changed)
             })
             .await;
         let changed = written?;
-        *lock(&self.walk) = Some((id, last));
+        *lock(&self.walk) = Some((old.id, last));
         Ok(Step::Changed(changed))
     }
 

@@ -69,6 +69,26 @@ impl Sealing {
             .await
     }
 
+    /// Seals where the payload of a secret is.
+    pub(crate) async fn seal_locator(
+        &self,
+        project: &ProjectId,
+        secret: SecretId,
+        plain: &SecretBytes,
+    ) -> Result<Sealed, Error> {
+        self.seal_as(&locator_binding(project, secret), plain).await
+    }
+
+    pub(crate) async fn open_locator(
+        &self,
+        project: &ProjectId,
+        secret: SecretId,
+        sealed: &Sealed,
+    ) -> Result<SecretBytes, Error> {
+        self.open_as(&locator_binding(project, secret), sealed)
+            .await
+    }
+
     /// Seals the passphrase of an order until it is carried out.
     pub(crate) async fn seal_passphrase(
         &self,
@@ -107,7 +127,10 @@ impl Sealing {
         row: &SealedRow,
     ) -> Result<Sealed, Error> {
         let binding = match row.object {
-            SealedObject::Secret(id) => payload_binding(project, id),
+            SealedObject::Secret(id) => Binding {
+                kind: row.kind,
+                ..payload_binding(project, id)
+            },
             SealedObject::Order(id) => passphrase_binding(project, id),
         };
         let plain = self.open_as(&binding, &row.sealed).await?;
@@ -174,6 +197,13 @@ fn payload_binding(project: &ProjectId, secret: SecretId) -> Binding<'_> {
         object: *secret.as_bytes(),
         kind: SealedKind::Payload,
         version: WRITTEN_ONCE,
+    }
+}
+
+fn locator_binding(project: &ProjectId, secret: SecretId) -> Binding<'_> {
+    Binding {
+        kind: SealedKind::Locator,
+        ..payload_binding(project, secret)
     }
 }
 
@@ -300,6 +330,7 @@ impl Startup<'_> {
                 }
                 let store = SecretStore {
                     id,
+                    name: None,
                     plugin: plugin.clone(),
                     crypto_plugin: Some(crypto_plugin.clone()),
                     created: now,

@@ -8,7 +8,9 @@ use donjon_domain::{
     ports::{Counted, ReadTx, Reading, RepositoryError, RepositoryExt, Turn},
 };
 
-use crate::{Action, Conflict, Denied, Error, Missing, Target, core::Core, quotas::admit};
+use crate::{
+    Action, Conflict, Denied, Error, Missing, Target, core::Core, outside::Placed, quotas::admit,
+};
 
 /// Use cases on secrets.
 #[derive(Debug)]
@@ -77,6 +79,11 @@ impl Secrets {
         Self { core }
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Checks that the caller may do this to the project as a whole.
     ///
     /// # Errors
@@ -107,15 +114,6 @@ impl Secrets {
     pub async fn create(&self, actor: &Actor, new: NewSecret) -> Result<SecretId, Error> {
         self.authorize_project(actor, Action::SecretsPost)?;
         let id = self.core.new_secret_id();
-        let sealed = match &new.payload {
-            Some(payload) => Some(
-                self.core
-                    .sealing
-                    .seal(&actor.project, id, &payload.bytes)
-                    .await?,
-            ),
-            None => None,
-        };
         let now = self.core.clock.now();
         let secret = Secret {
             id,
@@ -129,16 +127,32 @@ impl Secrets {
             mode: new.mode,
             bit_length: new.bit_length,
             expiration: new.expiration,
-            content_type: new.payload.map(|payload| payload.content_type),
+            content_type: new.payload.as_ref().map(|payload| payload.content_type),
         };
+        let placed = match &new.payload {
+            Some(payload) => {
+                let place = self
+                    .core
+                    .place(&secret, payload.content_type, &payload.bytes);
+                Some(place.await?)
+            }
+            None => None,
+        };
+        let puts = placed.as_ref().map(Placed::puts).unwrap_or_default();
         let quotas = self.core.quotas;
-        self.core
+        let written = self
+            .core
             .repository
             .write_with(move |tx| {
                 admit(tx, &quotas, &secret.project, Counted::Secrets, now)?;
-                Ok::<_, Error>(tx.insert_secret(&secret, sealed.as_ref())?)
+                if let Some(placed) = &placed {
+                    placed.settle(tx)?;
+                }
+                let stored = placed.as_ref().map(Placed::stored);
+                Ok::<_, Error>(tx.insert_secret(&secret, stored)?)
             })
-            .await?;
+            .await;
+        self.core.or_abandon(&puts, written).await?;
         Ok(id)
     }
 
@@ -225,19 +239,18 @@ impl Secrets {
             .await;
         let now = self.core.clock.now();
         let found = read?.filter(|(stored, _)| !stored.secret.is_expired(now));
-        let (stored, sealed) = found.ok_or(Error::NotFound(Missing::Secret))?;
+        let (stored, payload) = found.ok_or(Error::NotFound(Missing::Secret))?;
         self.core.policy.check(
             actor,
             Action::SecretDecrypt,
             &Target::secret(&stored, actor),
         )?;
-        let (Some(sealed), Some(content_type)) = (sealed, stored.secret.content_type) else {
+        let (Some(payload), Some(content_type)) = (payload, stored.secret.content_type) else {
             return Err(Error::NotFound(Missing::Payload));
         };
         let bytes = self
             .core
-            .sealing
-            .open(&stored.secret.project, id, &sealed)
+            .open_payload(&stored.secret.project, id, payload)
             .await?;
         Ok(FetchedPayload {
             bytes,
@@ -258,18 +271,21 @@ impl Secrets {
     ) -> Result<(), Error> {
         let stored = self.core.authorize(actor, Action::SecretPut, id).await?;
         refuse_second_payload(&stored.secret)?;
-        let sealed = self
-            .core
-            .sealing
-            .seal(&stored.secret.project, id, &payload.bytes)
-            .await?;
         let content_type = payload.content_type;
-        self.core
+        let placed = self
+            .core
+            .place(&stored.secret, content_type, &payload.bytes)
+            .await?;
+        let puts = placed.puts();
+        let written = self
+            .core
             .write(actor, Action::SecretPut, id, move |tx, stored, now| {
                 refuse_second_payload(&stored.secret)?;
-                Ok(tx.set_payload(id, content_type, &sealed, now)?)
+                placed.settle(tx)?;
+                Ok(tx.set_payload(id, content_type, placed.stored(), now)?)
             })
-            .await
+            .await;
+        self.core.or_abandon(&puts, written).await
     }
 
     /// Deletes a secret and all that belongs to it.

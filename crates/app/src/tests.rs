@@ -16,7 +16,8 @@ use donjon_testkit::{
 };
 
 use crate::{
-    App, Bounds, Conflict, Deletion, Error, Missing, NewPayload, NewSecret, Policy, Ports, Startup,
+    ActiveStore, App, Bounds, Conflict, Deletion, Error, Missing, NewPayload, NewSecret,
+    OutsideStores, Policy, Ports, Startup,
 };
 
 pub(crate) struct Rig {
@@ -37,6 +38,15 @@ impl Rig {
     }
 
     fn with(policy: Policy, bounds: Bounds) -> Self {
+        Self::with_stores(policy, bounds, Vec::new(), OutsideStores::none())
+    }
+
+    pub(crate) fn with_stores(
+        policy: Policy,
+        bounds: Bounds,
+        secret_stores: Vec<ActiveStore>,
+        outside: OutsideStores,
+    ) -> Self {
         let repository = Arc::new(MemoryRepository::new().running_jobs_twice());
         let (clock, entropy) = (
             Arc::new(FixedClock::new(sample::NOW)),
@@ -64,7 +74,8 @@ impl Rig {
             policy,
             quotas: Quotas::UNLIMITED,
             bounds,
-            secret_stores: Vec::new(),
+            secret_stores,
+            outside,
         });
         Self {
             app,
@@ -177,7 +188,7 @@ fn one_key_per_project_made_on_first_use() {
                         Ok(tx.payload(id)?)
                     }),
             );
-            sealed.unwrap().unwrap().kek
+            sealed.unwrap().unwrap().sealed.kek
         })
         .collect();
     assert_eq!(keks[0], keks[1]);

@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use donjon_app::{ActiveStore, App, Policy, Ports, Startup};
+use donjon_app::{ActiveStore, App, OutsideStores, Policy, Ports, Startup};
 use donjon_auth_keystone::Keystone;
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
 use donjon_crypto_software::{RootKeyWrapper, SoftwareCrypto, SoftwareGenerator};
@@ -36,6 +36,7 @@ pub(crate) struct Installation {
     crypto: Arc<dyn CryptoPlugin>,
     /// Those to choose from; empty where that is not enabled.
     secret_stores: Vec<ActiveStore>,
+    outside: OutsideStores,
     storage: Arc<SqliteRepository>,
 }
 
@@ -79,6 +80,7 @@ impl Installation {
         };
         let installation = Self {
             secret_stores,
+            outside: OutsideStores::none(),
             tokens: Arc::new(tokens.or_exit(Exit::Storage)?),
             repository,
             clock,
@@ -111,6 +113,7 @@ impl Installation {
             quotas: settings.quotas,
             bounds: settings.limits.bounds(),
             secret_stores: self.secret_stores.clone(),
+            outside: self.outside.clone(),
         })
     }
 

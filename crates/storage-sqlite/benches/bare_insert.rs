@@ -286,7 +286,7 @@ impl<'r> Inserting<'r> {
             envelope: vec![7; ENVELOPE_BYTES],
             ..sample::sealed(1, 7)
         };
-        let sealed = StoredPayload::from(sealed);
+        let sealed = donjon_domain::StoredPayload::from(sealed);
         let id = secret.id;
         self.rows += 1;
         self.waiting

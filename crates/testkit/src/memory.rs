@@ -34,7 +34,7 @@ pub struct MemoryRepository {
 struct Inner {
     state: State,
     health: Option<Health>,
-    failures: VecDeque<RepositoryErrorKind>,
+    failures: VecDeque<Option<RepositoryErrorKind>>,
 }
 
 impl MemoryRepository {
@@ -55,7 +55,14 @@ impl MemoryRepository {
 
     /// Makes the next write fail before it runs (each call one more write).
     pub fn fail_next_write(&self, kind: RepositoryErrorKind) {
-        self.lock().failures.push_back(kind);
+        self.lock().failures.push_back(Some(kind));
+    }
+
+    /// Makes a write fail before it runs, `after` others that do not.
+    pub fn fail_later_write(&self, after: usize, kind: RepositoryErrorKind) {
+        let failures = &mut self.lock().failures;
+        failures.extend(std::iter::repeat_n(None, after));
+        failures.push_back(Some(kind));
     }
 
     /// What [`Repository::health`] says from now on. While it is
@@ -96,7 +103,7 @@ impl Inner {
     }
 
     fn admit_write(&mut self) -> Result<(), RepositoryError> {
-        if let Some(kind) = self.failures.pop_front() {
+        if let Some(kind) = self.failures.pop_front().flatten() {
             return Err(RepositoryError::new(kind));
         }
         if self.health() == Health::Stopped {

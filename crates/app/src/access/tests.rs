@@ -8,7 +8,7 @@ use donjon_testkit::{
 };
 
 use super::*;
-use crate::{App, Bounds, Policy, Ports};
+use crate::{App, Bounds, OutsideStores, Policy, Ports};
 
 /// An app over a secret, an expired secret, a container and an order of
 /// project `p`.
@@ -35,6 +35,7 @@ fn app() -> App {
         quotas: Quotas::UNLIMITED,
         bounds: Bounds::default(),
         secret_stores: Vec::new(),
+        outside: OutsideStores::none(),
     })
 }
 

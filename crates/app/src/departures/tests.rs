@@ -306,7 +306,7 @@ fn a_create_after_the_end_of_the_keys_is_whole_or_nothing() {
     let late: Result<(), RepositoryError> = block_on(
         case.rig
             .repository
-            .write_with(move |tx| tx.insert_secret(&secret, Some(&sealed))),
+            .write_with(move |tx| tx.insert_secret(&secret, Some(&sealed.clone().into()))),
     );
     assert_eq!(late.unwrap_err().kind(), RepositoryErrorKind::Internal);
     assert!(case.holdings("p2").is_empty());

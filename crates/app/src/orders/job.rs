@@ -191,7 +191,9 @@ async fn carry_out(core: &Core, id: OrderId) -> Result<Ended, Error> {
 /// is written, where the order does not wait any more.
 pub(super) async fn end(core: &Core, id: OrderId, made: Made) -> Result<bool, Error> {
     let now = core.clock.now();
-    core.repository
+    let puts = made.puts();
+    let written = core
+        .repository
         .write_with(move |tx| {
             let found = tx.order(id)?;
             if found.is_none_or(|order| order.state != OrderState::Pending) {
@@ -199,9 +201,13 @@ pub(super) async fn end(core: &Core, id: OrderId, made: Made) -> Result<bool, Er
             }
             made.insert(tx)?;
             tx.end_order(id, &made.state, now)?;
-            Ok(true)
+            Ok::<_, Error>(true)
         })
-        .await
+        .await;
+    if !matches!(written, Ok(true)) {
+        core.abandon(&puts).await;
+    }
+    written
 }
 
 async fn make_from(core: &Core, order: &Order) -> Result<Made, Error> {

@@ -6,7 +6,7 @@ use donjon_testkit::{
 
 use super::*;
 use crate::{
-    App, Bounds, Policy, Ports, Startup,
+    App, Bounds, OutsideStores, Policy, Ports, Startup,
     tests::{caller, member, new},
 };
 
@@ -46,6 +46,7 @@ impl Rig {
             quotas: donjon_domain::Quotas::UNLIMITED,
             bounds: Bounds::default(),
             secret_stores: Vec::new(),
+            outside: OutsideStores::none(),
         }))
     }
 }

@@ -1,6 +1,6 @@
 use std::{os::unix::net::UnixStream, path::PathBuf};
 
-use donjon_app::{Policy, Ports};
+use donjon_app::{OutsideStores, Policy, Ports};
 use donjon_domain::ports::Credential;
 use donjon_domain::{SecretBytes, Timestamp, ports::Authenticator};
 use donjon_testkit::{
@@ -28,6 +28,7 @@ fn admin() -> Admin {
         quotas: donjon_domain::Quotas::UNLIMITED,
         bounds: donjon_app::Bounds::default(),
         secret_stores: Vec::new(),
+        outside: OutsideStores::none(),
     });
     Admin {
         app: Arc::new(app),

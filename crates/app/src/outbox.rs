@@ -1,0 +1,180 @@
+//! Removes from stores what is no secret's any more, and what never became one.
+
+use std::{fmt, sync::Arc};
+
+use donjon_domain::{
+    SecretStoreId, Timestamp,
+    ports::{Doomed, Reading, RepositoryError, RepositoryExt, StoreError, StoreErrorKind, Turn},
+};
+
+use crate::{Error, core::Core, outside::OutsideStore};
+
+/// Removes doomed payloads.
+pub struct Outbox {
+    core: Arc<Core>,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Payloads that are gone from their stores.
+    pub removed: u64,
+    /// Those that wait for another attempt.
+    pub failed: u64,
+    /// Those that are not there, and may still arrive.
+    pub awaited: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Dooms all puts that were begun before: nobody waits for them. To be
+    /// called once, before the first request.
+    ///
+    /// # Errors
+    /// As storage fails.
+    pub async fn begin(&self) -> Result<u64, Error> {
+        self.doom_until(self.core.clock.now()).await
+    }
+
+    /// Removes a part of what is doomed and due, store by store; a store that
+    /// does not answer holds up no other. To be called by one caller at a time,
+    /// now and then.
+    ///
+    /// # Errors
+    /// As storage fails; what a store does is a part of the result.
+    pub async fn step(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        if self.core.outside.is_empty() {
+            return Ok(swept);
+        }
+        let now = self.core.clock.now();
+        self.doom_until(now.plus_seconds(-PUT_S_MAX)).await?;
+        for (id, store) in self.core.outside.iter() {
+            for doomed in self.due(id, now).await? {
+                match remove(&self.core, store, &doomed, now).await {
+                    Ok(Removal::Gone) => {
+                        self.forget(&doomed).await?;
+                        swept.removed += 1;
+                    }
+                    Ok(Removal::Awaited) => {
+                        self.postpone(&doomed, now.plus_seconds(AWAIT_S)).await?;
+                        swept.awaited += 1;
+                    }
+                    Err(error) => {
+                        let rest_s = backoff_s(doomed.attempts);
+                        self.postpone(&doomed, now.plus_seconds(rest_s)).await?;
+                        swept.failed += 1;
+                        tracing::warn!(
+                            store = store.name,
+                            secret = %doomed.secret,
+                            attempts = doomed.attempts + 1,
+                            again_in_s = rest_s,
+                            error = &error as &dyn std::error::Error,
+                            "a payload that is nobody's could not be removed from its store"
+                        );
+                        if error.kind() == StoreErrorKind::Unavailable {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn due(&self, store: SecretStoreId, now: Timestamp) -> Result<Vec<Doomed>, Error> {
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                tx.doomed(store, now, STEP_MAX)
+            })
+            .await;
+        Ok(found?)
+    }
+
+    async fn doom_until(&self, until: Timestamp) -> Result<u64, Error> {
+        let written: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .write_with(move |tx| tx.doom_puts(until))
+            .await;
+        Ok(written?)
+    }
+
+    async fn forget(&self, doomed: &Doomed) -> Result<(), Error> {
+        let put = doomed.outside.put;
+        let written: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .write_with(move |tx| tx.forget_doomed(put))
+            .await;
+        written?;
+        Ok(())
+    }
+
+    async fn postpone(&self, doomed: &Doomed, due: Timestamp) -> Result<(), Error> {
+        let put = doomed.outside.put;
+        let written: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .write_with(move |tx| tx.postpone_doomed(put, due))
+            .await;
+        written?;
+        Ok(())
+    }
+}
+
+enum Removal {
+    Gone,
+    /// Its put may still be on the way.
+    Awaited,
+}
+
+/// By its name: where it is was sealed for its project, whose keys may be gone.
+async fn remove(
+    core: &Core,
+    store: &OutsideStore,
+    doomed: &Doomed,
+    now: Timestamp,
+) -> Result<Removal, StoreError> {
+    let name = core.outside.name(doomed.secret, doomed.outside.put);
+    match store.payloads.find(&name).await? {
+        Some(locator) => {
+            store.payloads.delete(&locator).await?;
+            Ok(Removal::Gone)
+        }
+        None => {
+            let is_late = |begun: Timestamp| now < begun.plus_seconds(ARRIVAL_S_MAX);
+            Ok(if doomed.begun.is_some_and(is_late) {
+                Removal::Awaited
+            } else {
+                Removal::Gone
+            })
+        }
+    }
+}
+
+/// Five seconds, then twice as long each time, up to an hour.
+fn backoff_s(attempts: u32) -> i64 {
+    (5_i64 << attempts.min(10)).min(3_600)
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
+}
+
+/// Of one store in one step.
+const STEP_MAX: u32 = 100;
+/// How long a put may be under way: longer than any request or order waits for
+/// a store.
+pub(crate) const PUT_S_MAX: i64 = 900;
+/// A put that nobody waits for any more arrives within this time, or never.
+const ARRIVAL_S_MAX: i64 = 900;
+/// How soon to look for one that may still arrive.
+const AWAIT_S: i64 = 60;
