@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use donjon_app::{App, DepartureRules, Outlook, SurveyError};
 use donjon_auth_keystone::Keystone;
 use donjon_domain::{
@@ -111,11 +111,11 @@ impl Sweeper {
                 }
             }
             match app.departures.remove_some(project, since, BATCH).await? {
+                Removal::Removed(0) => {
+                    tracing::error!(%project, rows, "registrations are counted, and not found");
+                    return Ok(());
+                }
                 Removal::Removed(removed) => {
-                    ensure!(
-                        removed > 0,
-                        "registrations of project {project} are not found"
-                    );
                     rows += removed;
                     since_look += removed;
                     sleep(PAUSE).await;
@@ -144,7 +144,9 @@ impl Sweeper {
     async fn is_still_absent(&self, app: &App, project: &ProjectId) -> Result<bool> {
         let presence = self.keystone.look_up(project).await?;
         if presence == Presence::Present {
-            app.departures.confirm(&[project.clone()]).await?;
+            app.departures
+                .confirm(std::slice::from_ref(project))
+                .await?;
         }
         Ok(presence == Presence::Absent)
     }
