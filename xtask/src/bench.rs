@@ -7,6 +7,7 @@ mod baseline;
 mod entities;
 mod figures;
 mod fill;
+mod keystone;
 mod memory;
 mod policy;
 mod wrk;
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// Measure containers, orders and policy alone
     #[arg(long)]
     without_secrets: bool,
+    /// Measure tokens of Keystone beside the server's own, and nothing else
+    #[arg(long, conflicts_with = "without_secrets")]
+    keystone: bool,
 }
 
 /// # Errors
@@ -58,6 +62,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     );
     let donjon = build::donjon(Profile::Release, &[])?;
     let mut report = Report::new();
+    if args.keystone {
+        keystone::measure(&donjon, args.rounds, args.seconds)?.report(&mut report);
+        report.print();
+        return Ok(());
+    }
     if !args.without_secrets {
         secrets(args, &donjon)?.report(args, &mut report);
     }
@@ -73,6 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         &policy::checks_us()?,
         Target::AtMost(2.0),
     );
+    keystone::measure(&donjon, args.rounds, args.seconds)?.report(&mut report);
     report.print();
     Ok(())
 }
