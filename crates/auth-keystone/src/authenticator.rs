@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use donjon_domain::{
-    Actor, ProjectId,
+    Actor, Breaker, ProjectId,
     ports::{
         AuthError, AuthErrorKind, Authenticator, BoxFuture, Clock, Credential, Entropy, Presence,
     },
@@ -26,7 +26,6 @@ use zeroize::Zeroizing;
 
 use crate::{
     KeystoneConfig, KeystoneError, Patience, SetupError, Token, TokenScope, ValidationError,
-    breaker::Breaker,
     cache::{self, Found, Key, Outcome, TokenCache},
     client::{Client, Question, Reply},
     endpoint::Endpoint,
@@ -287,7 +286,7 @@ impl Inner {
 
     /// Asks Keystone, unless it rests, for no longer than [`Patience::call`].
     async fn look_up(&self, token: HeaderValue, allow_expired: bool) -> Outcome {
-        if !self.breaker.admits(Instant::now()) {
+        if !self.breaker.admits(Instant::now().into_std()) {
             return Err(KeystoneError::Resting.into());
         }
         let found = timeout(self.patience.call, self.ask(token, allow_expired)).await;
@@ -305,7 +304,7 @@ impl Inner {
                     error = &error as &dyn std::error::Error,
                     "a token cannot be validated"
                 );
-                if self.breaker.failed(Instant::now()) {
+                if self.breaker.failed(Instant::now().into_std()) {
                     tracing::error!(
                         "keystone fails repeatedly; tokens that are not known yet are answered with 503"
                     );

@@ -16,7 +16,6 @@
 
 mod access_rules;
 mod authenticator;
-mod breaker;
 mod cache;
 mod client;
 mod config;

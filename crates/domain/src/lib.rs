@@ -10,6 +10,7 @@
 
 mod acl;
 mod actor;
+mod breaker;
 mod consumer;
 mod container;
 mod id;
@@ -30,6 +31,7 @@ pub mod ports;
 
 pub use acl::{Acl, AclChange};
 pub use actor::{Actor, Identity, Scope, ServiceCaller};
+pub use breaker::Breaker;
 pub use consumer::{SecretConsumer, StoredConsumer};
 pub use container::{
     Container, ContainerConsumer, ContainerEntry, ContainerType, InvalidEntries, StoredContainer,

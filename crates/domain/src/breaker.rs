@@ -1,16 +1,14 @@
-//! Leaves a Keystone alone that fails again and again.
+//! Leaves a service or device alone that fails again and again.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use tokio::time::Instant;
 
 /// Closed until a number of calls in a row has failed; then it lets one call
 /// through after each rest, until one succeeds.
 #[derive(Debug)]
-pub(crate) struct Breaker {
+pub struct Breaker {
     failures_max: u32,
     rest: Duration,
     state: Mutex<State>,
@@ -24,7 +22,10 @@ struct State {
 }
 
 impl Breaker {
-    pub(crate) fn new(failures_max: u32, rest: Duration) -> Self {
+    /// Opens after `failures_max` (1 or more) failures in a row, and rests for
+    /// `rest` then.
+    #[must_use]
+    pub fn new(failures_max: u32, rest: Duration) -> Self {
         Self {
             failures_max,
             rest,
@@ -37,7 +38,7 @@ impl Breaker {
 
     /// Whether a call may begin. After a rest the first one that asks may, and
     /// the others wait for another rest, unless that call succeeds before.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
+    pub fn admits(&self, now: Instant) -> bool {
         let mut state = self.lock();
         match state.opens {
             None => true,
@@ -49,15 +50,16 @@ impl Breaker {
         }
     }
 
-    /// Whether calls were kept back before.
-    pub(crate) fn succeeded(&self) -> bool {
+    /// A call succeeded. Whether calls were kept back before.
+    pub fn succeeded(&self) -> bool {
         let mut state = self.lock();
         state.failures = 0;
         state.opens.take().is_some()
     }
 
-    /// Whether calls are kept back from now on, and were not before.
-    pub(crate) fn failed(&self, now: Instant) -> bool {
+    /// A call failed. Whether calls are kept back from now on, and were not
+    /// before.
+    pub fn failed(&self, now: Instant) -> bool {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         if state.failures < self.failures_max {
@@ -76,8 +78,8 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn it_opens_rests_and_closes() {
+    #[test]
+    fn it_opens_rests_and_closes() {
         let breaker = Breaker::new(3, Duration::from_secs(5));
         let at = Instant::now();
         let after = |seconds| at + Duration::from_secs(seconds);
