@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use donjon_domain::Breaker;
@@ -45,6 +45,7 @@ struct Shared {
     /// Since when a thread logs in. One at a time, so that a wrong PIN is tried
     /// once; one that does not return holds the others up for a while only.
     connecting: Mutex<Option<Instant>>,
+    turn: Condvar,
     log_ins: AtomicU64,
 }
 
@@ -87,6 +88,7 @@ impl Device {
             watch: Condvar::new(),
             refused: Mutex::default(),
             connecting: Mutex::default(),
+            turn: Condvar::new(),
             log_ins: AtomicU64::new(0),
         }))
     }
@@ -123,8 +125,8 @@ impl Device {
         if let Some(refused) = refused {
             return Answer::ready(Err(refused));
         }
-        let now = Instant::now();
-        if !shared.breaker.admits(now) {
+        let at = now();
+        if !shared.breaker.admits(at) {
             return Answer::ready(Err(DeviceError::Resting));
         }
         let mut pool = lock(&shared.pool);
@@ -136,7 +138,7 @@ impl Device {
         pool.next += 1;
         let flight = Flight {
             call: Some(call),
-            deadline: now + shared.config.patience,
+            deadline: at + shared.config.patience,
             slot: Arc::clone(&slot),
         };
         pool.flights.insert(number, flight);
@@ -237,16 +239,16 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let now = Instant::now();
-            if now < first {
-                let waited = self.watch.wait_timeout(pool, first - now);
+            let at = now();
+            if at < first {
+                let waited = self.watch.wait_timeout(pool, first - at);
                 pool = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
             let late: Vec<u64> = pool
                 .flights
                 .iter()
-                .filter(|(_, flight)| flight.deadline <= now)
+                .filter(|(_, flight)| flight.deadline <= at)
                 .map(|(number, _)| *number)
                 .collect();
             let late: Vec<Flight> = late
@@ -275,7 +277,7 @@ impl Shared {
     fn learn(&self, error: Option<&DeviceError>) {
         match error {
             Some(error) if error.is_outage() => {
-                if self.breaker.failed(Instant::now()) {
+                if self.breaker.failed(now()) {
                     tracing::warn!(
                         error = error as &dyn std::error::Error,
                         "the HSM fails; keys that were unwrapped before are served, and it is tried again \
@@ -333,21 +335,31 @@ impl Shared {
             *lock(&self.refused) = Some(error.clone());
         }
         *lock(&self.connecting) = None;
+        self.turn.notify_one();
         opened
     }
 
     fn wait_for_turn(&self) {
-        loop {
-            let mut since = lock(&self.connecting);
-            let is_free = since.is_none_or(|since| since.elapsed() >= self.config.patience);
-            if is_free {
-                *since = Some(Instant::now());
-                return;
+        let mut since = lock(&self.connecting);
+        while let Some(taken) = *since {
+            let left = self.config.patience.saturating_sub(taken.elapsed());
+            if left.is_zero() {
+                break;
             }
-            drop(since);
-            thread::sleep(PAUSE);
+            let waited = self.turn.wait_timeout(since, left);
+            since = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        *since = Some(now());
     }
+}
+
+/// The time that threads wait by, which are no tasks of a runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a module is waited for in real time, whatever a test makes of the runtime's"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn is_lost(outcome: &Outcome) -> bool {
@@ -397,6 +409,5 @@ impl fmt::Debug for Device {
 const FAILURES_MAX: u32 = 3;
 /// Calls that wait for a thread.
 const QUEUE_MAX: usize = 256;
-const PAUSE: Duration = Duration::from_millis(2);
 /// Threads that may hang at a time.
 const LOST_MAX: usize = 16;

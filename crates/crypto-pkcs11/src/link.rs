@@ -399,7 +399,10 @@ fn wipe(template: Vec<Attribute>) {
 }
 
 fn cbc_iv(iv: &[u8]) -> Result<[u8; 16], DeviceError> {
-    iv.try_into().map_err(|_| DeviceError::DoesNotUnwrap)
+    iv.first_chunk()
+        .filter(|chunk| chunk.len() == iv.len())
+        .copied()
+        .ok_or(DeviceError::DoesNotUnwrap)
 }
 
 /// PKCS#7 for blocks of 16.

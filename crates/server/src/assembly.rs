@@ -7,12 +7,12 @@ use anyhow::{Context, anyhow};
 use donjon_app::{ActiveStore, App, OutsideStores, Policy, Ports, Startup};
 use donjon_auth_keystone::Keystone;
 use donjon_auth_local::{NewToken, NoAuth, Tokens};
-use donjon_crypto_software::{RootKeyWrapper, SoftwareCrypto, SoftwareGenerator};
+use donjon_crypto_software::{SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
     Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
-        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health,
-        KeyWrapper, Reading, Repository, RepositoryError, RepositoryExt, Turn, Workers,
+        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
+        Repository, RepositoryError, RepositoryExt, Turn, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
@@ -21,8 +21,9 @@ use crate::{
     config::{AuthMode, AuthSettings, Settings},
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
+    hsm::Hsms,
     modes::Modes,
-    root_key::{RootKeySource, RootKeys},
+    root_key::RootKeys,
     system::{OsEntropy, SystemClock},
 };
 
@@ -51,7 +52,7 @@ impl Installation {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         data.begin(&settings.root_key, &*entropy)?;
-        let (crypto, previous) = load_root_keys(&settings.root_key, &entropy)?;
+        let (crypto, previous) = load_root_keys(&settings.root_key, &entropy).await?;
         let crypto = Arc::new(crypto);
         let storage = open_storage(settings, data, &clock).await?;
         let repository: Arc<dyn Repository> = storage.clone();
@@ -210,23 +211,26 @@ pub(crate) fn keystone(auth: &AuthSettings) -> Result<Option<Keystone>, Failure>
         .or_exit(Exit::Config)
 }
 
-fn load_root_keys(
+async fn load_root_keys(
     keys: &RootKeys,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<(SoftwareCrypto, Option<RootKeyId>), Failure> {
-    let wrapper = |source: &RootKeySource| -> Result<Arc<dyn KeyWrapper>, Failure> {
-        let root = source.load().or_exit(Exit::RootKey)?;
-        Ok(Arc::new(RootKeyWrapper::new(root, Arc::clone(entropy))))
+    let mut hsms = Hsms::default();
+    let current = keys.current.open(&mut hsms, entropy).await;
+    let current = current.or_exit(Exit::RootKey)?;
+    let previous = match &keys.previous {
+        Some(previous) => Some(
+            previous
+                .open(&mut hsms, entropy)
+                .await
+                .or_exit(Exit::RootKey)?,
+        ),
+        None => None,
     };
-    let current = wrapper(&keys.current)?;
-    let previous = keys.previous.as_ref().map(wrapper).transpose()?;
     let previous_id = previous.as_ref().map(|previous| previous.id());
-    let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy), KEKS_MAX);
+    let crypto = SoftwareCrypto::new(current, previous, Arc::clone(entropy), keys.keks_max());
     Ok((crypto, previous_id))
 }
-
-/// Unwrapped keys of projects that are kept: unwrapping costs microseconds.
-const KEKS_MAX: usize = 1_024;
 
 /// Refuses to serve without a root key that is still needed, and warns of one
 /// that is kept beside the current one: it opens as much as that, and mostly

@@ -42,6 +42,10 @@ pub(crate) enum Verb {
     /// Make root keys, and check the configured ones
     #[command(subcommand, after_help = ROOT_KEY_EXAMPLES)]
     RootKey(RootKey),
+    /// Look at an HSM that is to keep the root key, and make keys in it
+    #[cfg(feature = "pkcs11")]
+    #[command(subcommand, after_help = HSM_EXAMPLES)]
+    Hsm(Hsm),
     /// Change root key and keys of projects, while the server works
     ///
     /// Talks to the running server, which goes on after any stop; where none runs, does it all on the data folder.
@@ -66,7 +70,7 @@ pub(crate) struct Place {
     /// Data folder [default: ./donjon-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Root key: a file, or credential:NAME, passphrase:FILE, env:NAME [default: root.key in the data folder]
+    /// Root key: a file, or credential:NAME, passphrase:FILE, env:NAME, pkcs11: [default: root.key in the data folder]
     #[arg(long, value_name = "KEY")]
     pub(crate) root_key: Option<PathBuf>,
 }
@@ -244,6 +248,49 @@ pub(crate) struct RootKeyNew {
     pub(crate) passphrase: bool,
 }
 
+#[cfg(feature = "pkcs11")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hsm {
+    /// List tokens and keys, try every mechanism, and print a configuration that works
+    ///
+    /// What is found is told on stderr, the configuration is on stdout. Nothing is changed in the HSM. The PIN is
+    /// asked for where no place is named; it is shown to the token once.
+    #[command(after_help = HSM_DOCTOR_EXAMPLES)]
+    Doctor(HsmPlace),
+    /// Make the two keys of a root key in the HSM, as Barbican makes them
+    ///
+    /// They are called primarymkek and primaryhmac unless something else is configured or said. Labels that
+    /// are taken are refused.
+    #[command(after_help = HSM_NEW_KEYS_EXAMPLES)]
+    NewKeys(HsmPlace),
+}
+
+/// Which HSM. Flags count instead of what is configured.
+#[cfg(feature = "pkcs11")]
+#[derive(Debug, Args)]
+pub(crate) struct HsmPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// PKCS#11 module that came with the HSM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) library_path: Option<PathBuf>,
+    /// Label of the token
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) token_label: Option<String>,
+    /// Slot of the token
+    #[arg(long, value_name = "NUMBER", conflicts_with = "token_label")]
+    pub(crate) slot_id: Option<u64>,
+    /// Where the PIN is: file:PATH, credential:NAME or terminal
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) login_from: Option<String>,
+    /// Label of the AES key that encrypts
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) mkek_label: Option<String>,
+    /// Label of the key that authenticates
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) hmac_label: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rotate {
     /// Wrap all keys with the current root key instead of the previous one
@@ -399,6 +446,25 @@ const ROOT_KEY_CHECK_EXAMPLES: &str = "\
 Examples:
   donjon root-key check
   donjon root-key check --data-dir /var/lib/donjon";
+
+#[cfg(feature = "pkcs11")]
+const HSM_EXAMPLES: &str = "\
+Examples:
+  donjon hsm doctor --library-path /usr/lib/softhsm/libsofthsm2.so --token-label donjon --login-from file:/etc/donjon/pin
+  donjon hsm new-keys --help";
+
+#[cfg(feature = "pkcs11")]
+const HSM_DOCTOR_EXAMPLES: &str = "\
+Examples:
+  donjon hsm doctor --library-path /usr/lib/softhsm/libsofthsm2.so
+  donjon hsm doctor --library-path /usr/lib/softhsm/libsofthsm2.so --token-label donjon --login-from file:/etc/donjon/pin > hsm.toml
+  donjon hsm doctor --config /etc/donjon/donjon.toml";
+
+#[cfg(feature = "pkcs11")]
+const HSM_NEW_KEYS_EXAMPLES: &str = "\
+Examples:
+  donjon hsm new-keys --library-path /usr/lib/softhsm/libsofthsm2.so --token-label donjon --login-from file:/etc/donjon/pin
+  donjon hsm new-keys --config /etc/donjon/donjon.toml --mkek-label mkek2027 --hmac-label hmac2027";
 
 const ROTATE_EXAMPLES: &str = "\
 Examples:

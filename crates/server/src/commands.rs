@@ -2,6 +2,8 @@
 
 mod ask;
 mod check;
+#[cfg(feature = "pkcs11")]
+mod hsm;
 mod init;
 mod policy;
 mod projects;
@@ -10,6 +12,8 @@ mod rotate;
 mod serve;
 mod token;
 
+#[cfg(feature = "pkcs11")]
+pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
     check::check, init::init, policy::policy, projects::projects, root_key::root_key,
     rotate::rotate, serve::serve, token::token,

@@ -11,6 +11,7 @@ mod file;
 mod flags;
 mod keys;
 mod keystone;
+mod pkcs11;
 mod settings;
 mod texts;
 mod value;
@@ -73,7 +74,12 @@ impl Config {
 impl Config {
     /// Whether nobody asks what a table says that does not stand there.
     fn is_idle(&self, table: &str) -> bool {
-        table == "auth.keystone" && !self.settings.auth.has(AuthMode::Keystone)
+        let needs = &self.settings;
+        match table {
+            "auth.keystone" => !needs.auth.has(AuthMode::Keystone),
+            "pkcs11" => !needs.root_key.has_hsm(),
+            _ => false,
+        }
     }
 
     /// What is in force where a key without a default is not set.

@@ -17,6 +17,7 @@ mod duration;
 mod exit;
 mod frontend;
 mod hardening;
+mod hsm;
 mod logging;
 mod modes;
 mod notify;
@@ -64,6 +65,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Rotate(verb)) => commands::rotate(&verb),
         Some(Verb::Projects(verb)) => commands::projects(&verb),
         Some(Verb::RootKey(verb)) => commands::root_key(&verb),
+        #[cfg(feature = "pkcs11")]
+        Some(Verb::Hsm(verb)) => commands::hsm(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
     }
 }

@@ -4,13 +4,20 @@
 use std::{
     env, fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use donjon_crypto_software::{PassphraseKey, RootKey, read_credential, read_private};
+use donjon_crypto_software::{
+    PassphraseKey, RootKey, RootKeyWrapper, read_credential, read_private,
+};
+use donjon_domain::ports::{Entropy, KeyWrapper};
 use zeroize::Zeroizing;
 
-use crate::terminal;
+use crate::{
+    hsm::{HsmKey, Hsms},
+    terminal,
+};
 
 /// The root keys of an installation: exactly one in use, and at most one that
 /// was before.
@@ -34,6 +41,8 @@ pub(crate) enum RootKeySource {
     Passphrase(PathBuf, PassphraseSource),
     /// A variable with the key in base64.
     Env(String),
+    /// Keys of an HSM, which stay in it.
+    Hsm(Box<HsmKey>),
 }
 
 /// Where a passphrase comes from. Never an argument: other users see those.
@@ -51,6 +60,30 @@ pub(crate) enum PassphraseSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialName(String);
 
+impl RootKeys {
+    /// Those of them that are in an HSM.
+    fn in_hsm(&self) -> impl Iterator<Item = &HsmKey> {
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|source| match source {
+                RootKeySource::Hsm(key) => Some(&**key),
+                _ => None,
+            })
+    }
+
+    pub(crate) fn has_hsm(&self) -> bool {
+        self.in_hsm().next().is_some()
+    }
+
+    /// How many unwrapped keys of projects are kept. In memory, unwrapping costs
+    /// microseconds; an HSM may be away when they are needed.
+    pub(crate) fn keks_max(&self) -> usize {
+        let limits = self.in_hsm().map(|key| key.draft.pkek_cache_limit);
+        limits.max().unwrap_or(KEKS_MAX)
+    }
+}
+
 // === impl RootKeySource ===
 
 impl RootKeySource {
@@ -62,7 +95,7 @@ impl RootKeySource {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = || {
             anyhow!(
-                "has to be file:PATH, credential:NAME, passphrase:FILE or env:NAME; a key itself cannot \
+                "has to be file:PATH, credential:NAME, passphrase:FILE, env:NAME or pkcs11:; a key itself cannot \
                  stand here, and one that did has been seen by whoever reads this place"
             )
         };
@@ -104,6 +137,7 @@ impl RootKeySource {
             Self::File(path) | Self::Passphrase(path, _) => path.exists(),
             Self::Credential(name) => name.path().is_ok_and(|path| path.exists()),
             Self::Env(name) => env::var_os(name).is_some(),
+            Self::Hsm(key) => key.library_path.exists(),
         }
     }
 
@@ -124,14 +158,35 @@ impl RootKeySource {
                 path.display()
             ),
             Self::Env(_) => "make one with `donjon root-key new`".to_owned(),
+            Self::Hsm(_) => {
+                "set pkcs11.library_path to the module that came with the HSM".to_owned()
+            }
         }
     }
 
-    /// Reads the key. Blocks for the read, and for as long as somebody types.
+    /// Reads the key, or finds it in its HSM, with what `hsms` knows already.
+    /// Blocks for the read, and for as long as somebody types.
     ///
     /// # Errors
     /// What is wrong with the place, or with what is there.
-    pub(crate) fn load(&self) -> Result<RootKey> {
+    pub(crate) async fn open(
+        &self,
+        hsms: &mut Hsms,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Arc<dyn KeyWrapper>> {
+        let root = match self {
+            Self::Hsm(key) => return hsms.open(key, entropy).await,
+            other => other.load()?,
+        };
+        Ok(Arc::new(RootKeyWrapper::new(root, Arc::clone(entropy))))
+    }
+
+    /// Reads a key into memory. Blocks for the read, and for as long as somebody
+    /// types.
+    ///
+    /// # Errors
+    /// What is wrong with the place, or with what is there.
+    fn load(&self) -> Result<RootKey> {
         match self {
             Self::File(path) => Ok(RootKey::from_file(path)?),
             Self::Credential(name) => {
@@ -155,6 +210,7 @@ impl RootKeySource {
                 );
                 Ok(key)
             }
+            Self::Hsm(_) => bail!("{self}: they stay there"),
         }
     }
 }
@@ -166,6 +222,7 @@ impl fmt::Display for RootKeySource {
             Self::File(path) | Self::Passphrase(path, _) => path.display().fmt(f),
             Self::Credential(name) => write!(f, "credential {name}"),
             Self::Env(name) => write!(f, "environment {name}"),
+            Self::Hsm(key) => key.fmt(f),
         }
     }
 }
@@ -213,6 +270,18 @@ impl PassphraseSource {
     }
 }
 
+impl PassphraseSource {
+    /// As the configuration names it.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn to_config(&self) -> String {
+        match self {
+            Self::File(path) => format!("file:{}", path.display()),
+            Self::Credential(name) => format!("credential:{name}"),
+            Self::Terminal => "terminal".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for PassphraseSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -257,6 +326,7 @@ fn is_variable(name: &str) -> bool {
 
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 const PASSPHRASE_BYTES_MAX: u64 = 1024;
+const KEKS_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

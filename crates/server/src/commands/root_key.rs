@@ -1,9 +1,10 @@
 //! `donjon root-key new` and `check`.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use donjon_crypto_software::{PassphraseKey, RootKey};
+use donjon_domain::ports::Entropy;
 
 use super::ask;
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
     cli::{self, Place},
     data_dir::{self, DataDir},
     exit::{Exit, Failure, OrExit},
+    hsm::Hsms,
+    root_key::RootKeys,
     system::OsEntropy,
 };
 
@@ -60,27 +63,17 @@ fn make(new: &cli::RootKeyNew) -> Result<Exit, Failure> {
 fn check(place: &Place) -> Result<Exit, Failure> {
     let settings = ask::load(place)?;
     let keys = &settings.root_key;
-    let current = keys.current.load().or_exit(Exit::RootKey)?.id();
-    ask::print(&format!("current   {current}  {}", keys.current))?;
-    if let Some(source) = &keys.previous {
-        let previous = source.load().or_exit(Exit::RootKey)?.id();
-        ask::print(&format!("previous  {previous}  {source}"))?;
-        if previous == current {
-            let same =
-                anyhow!("root_key.previous is the same key as root_key.current; take it out");
-            return Err(Failure::new(Exit::RootKey, same));
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Other)?;
+    runtime.block_on(ids(keys))?;
     if !settings.data_dir.exists() {
         return ask::print("no data yet");
     }
     if DataDir::is_in_use(&settings.data_dir) {
         return ask::print("the data is in use; a running server has checked its own keys");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_exit(Exit::Other)?;
     runtime.block_on(async {
         let mut data = DataDir::open_whole(&settings.data_dir, keys)?;
         Installation::open(&settings, &mut data)
@@ -89,6 +82,26 @@ fn check(place: &Place) -> Result<Exit, Failure> {
             .await
     })?;
     ask::print("the data opens with these keys")
+}
+
+/// Prints the ids of both keys.
+async fn ids(keys: &RootKeys) -> Result<(), Failure> {
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let mut hsms = Hsms::default();
+    let current = keys.current.open(&mut hsms, &entropy).await;
+    let current = current.or_exit(Exit::RootKey)?.id();
+    ask::print(&format!("current   {current}  {}", keys.current))?;
+    let Some(source) = &keys.previous else {
+        return Ok(());
+    };
+    let previous = source.open(&mut hsms, &entropy).await;
+    let previous = previous.or_exit(Exit::RootKey)?.id();
+    ask::print(&format!("previous  {previous}  {source}"))?;
+    if previous == current {
+        let same = anyhow!("root_key.previous is the same key as root_key.current; take it out");
+        return Err(Failure::new(Exit::RootKey, same));
+    }
+    Ok(())
 }
 
 fn tell(text: &str) -> Result<Exit, Failure> {

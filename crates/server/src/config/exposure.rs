@@ -12,6 +12,7 @@ use rustix::fs::{Mode, fstat};
 /// Names that hold secrets in whatever table they stand.
 const SECRET_NAMES: &[&str] = &[
     "application_credential_secret",
+    "login",
     "passphrase",
     "password",
     "pin",
@@ -22,13 +23,14 @@ const SECRET_NAMES: &[&str] = &[
 /// Keys that name a secret by a scheme, and the schemes that are none
 /// themselves.
 const SECRET_BY_SCHEME: &[(&str, &[&str])] = &[
+    ("pkcs11.login_from", PASSPHRASE_SCHEMES),
     ("root_key.current", KEY_SCHEMES),
     ("root_key.passphrase_from", PASSPHRASE_SCHEMES),
     ("root_key.previous", KEY_SCHEMES),
     ("root_key.previous_passphrase_from", PASSPHRASE_SCHEMES),
 ];
 
-pub(super) const KEY_SCHEMES: &[&str] = &["file:", "credential:", "passphrase:", "env:"];
+pub(super) const KEY_SCHEMES: &[&str] = &["file:", "credential:", "passphrase:", "env:", "pkcs11:"];
 const PASSPHRASE_SCHEMES: &[&str] = &["file:", "credential:", "terminal"];
 
 /// Whether this text under this key is a secret.

@@ -19,6 +19,7 @@ use donjon_transport::{IpRange, ListenAddr, TlsFiles};
 use super::{
     Layer,
     keystone::KeystoneSettings,
+    pkcs11,
     texts::{
         auth_mode, base_url, header_name, log_format, log_level, method, origin, path,
         policy_defaults,
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::{
     data_dir,
+    hsm::HsmDraft,
     root_key::{PassphraseSource, RootKeySource, RootKeys},
     workers::WorkerSettings,
 };
@@ -55,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) sweep: SweepSettings,
     pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeys,
+    /// What is known of an HSM, whether a root key is in it or not.
+    pub(crate) hsm: HsmDraft,
     /// The pace of changes of keys.
     pub(crate) rotation_rows_per_s: NonZero<u32>,
     pub(crate) policy: PolicySettings,
@@ -161,6 +165,7 @@ impl Settings {
             expired_kept: expired_kept(&values)?,
             orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
+            hsm: pkcs11::draft(&values)?,
             rotation_rows_per_s: rotation(&values)?,
             policy: PolicySettings {
                 defaults: values
@@ -380,7 +385,13 @@ fn key_source(
     key: &str,
     passphrase_key: &str,
 ) -> Result<Option<RootKeySource>> {
-    let source = values.each(key, RootKeySource::parse)?;
+    let source = values.each(key, |text| match text.strip_prefix("pkcs11:") {
+        Some(attributes) => {
+            let hsm = pkcs11::key(values, attributes)?;
+            Ok(RootKeySource::Hsm(Box::new(hsm)))
+        }
+        None => RootKeySource::parse(text),
+    })?;
     let Some(passphrase) = values.each(passphrase_key, PassphraseSource::parse)? else {
         return Ok(source);
     };
@@ -437,6 +448,14 @@ impl Values<'_> {
 
     pub(super) fn flag(&self, key: &str) -> bool {
         matches!(self.0.get(key), Some((Value::Flag(true), _)))
+    }
+
+    /// A count of any size, if there is one.
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        match self.0.get(key) {
+            Some((Value::Count(count), _)) => Some(*count),
+            _ => None,
+        }
     }
 
     fn limit(&self, key: &str) -> Option<i64> {
