@@ -13,6 +13,7 @@ mod backup;
 mod config;
 mod first_start;
 mod folder;
+mod hsm;
 mod policy;
 mod root_key;
 mod rotation;

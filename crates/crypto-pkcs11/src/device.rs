@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use donjon_domain::Breaker;
@@ -40,6 +40,8 @@ struct Shared {
     work: Condvar,
     /// There is something to watch again, or all is over.
     watch: Condvar,
+    /// A thread has let go of the module.
+    left: Condvar,
     /// What the token said to the PIN, if it did not like it.
     refused: Mutex<Option<DeviceError>>,
     /// Since when a thread logs in. One at a time, so that a wrong PIN is tried
@@ -86,6 +88,7 @@ impl Device {
             pool: Mutex::default(),
             work: Condvar::new(),
             watch: Condvar::new(),
+            left: Condvar::new(),
             refused: Mutex::default(),
             connecting: Mutex::default(),
             turn: Condvar::new(),
@@ -151,10 +154,22 @@ impl Device {
 }
 
 impl Drop for Device {
+    /// Waits until no thread is in the module, for modules do not bear it when
+    /// the process ends meanwhile; not for those that hang.
     fn drop(&mut self) {
-        lock(&self.0.pool).is_over = true;
+        let mut pool = lock(&self.0.pool);
+        pool.is_over = true;
         self.0.work.notify_all();
         self.0.watch.notify_all();
+        let began = now();
+        while pool.workers > 0 {
+            let left = PARTING.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.0.left.wait_timeout(pool, left);
+            pool = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 }
 
@@ -188,13 +203,19 @@ impl Shared {
         if let Some(link) = link.filter(|link| link.generation == *generation) {
             link.close();
         }
+        drop(generation);
+        self.leave();
+    }
+
+    fn leave(&self) {
+        lock(&self.pool).workers -= 1;
+        self.left.notify_all();
     }
 
     fn next_call(&self) -> Option<(u64, Call)> {
         let mut pool = lock(&self.pool);
         loop {
             if pool.is_over {
-                pool.workers -= 1;
                 return None;
             }
             if let Some(number) = pool.queue.pop_front() {
@@ -218,9 +239,8 @@ impl Shared {
         let Some(flight) = flight else {
             // It came back after all.
             pool.lost -= 1;
-            let is_needed = pool.workers < self.config.sessions_max;
-            pool.workers += usize::from(is_needed);
-            return is_needed;
+            pool.workers += 1;
+            return pool.workers <= self.config.sessions_max;
         };
         drop(pool);
         self.learn(outcome.as_ref().err());
@@ -407,6 +427,8 @@ impl fmt::Debug for Device {
 
 /// Failures in a row after which it is left alone.
 const FAILURES_MAX: u32 = 3;
+/// How long it takes at most to let go of a device.
+const PARTING: Duration = Duration::from_secs(2);
 /// Calls that wait for a thread.
 const QUEUE_MAX: usize = 256;
 /// Threads that may hang at a time.

@@ -186,7 +186,7 @@ impl RootKeySource {
     ///
     /// # Errors
     /// What is wrong with the place, or with what is there.
-    fn load(&self) -> Result<RootKey> {
+    pub(crate) fn load(&self) -> Result<RootKey> {
         match self {
             Self::File(path) => Ok(RootKey::from_file(path)?),
             Self::Credential(name) => {

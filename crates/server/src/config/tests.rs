@@ -158,6 +158,11 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "root_key.passphrase_from" | "root_key.previous_passphrase_from" => "terminal",
             "policy.file" => "policy.yaml",
             "orders.workers" => "2",
+            "pkcs11.login_from" => "terminal",
+            "pkcs11.slot_id" => "3",
+            "pkcs11.hmac_key_type" => "CKK_AES",
+            "pkcs11.key_wrap_mechanism" => "CKM_AES_CBC_PAD",
+            path if path.starts_with("pkcs11.") => key.default.unwrap_or("..."),
             // As secrets are shown.
             path if path.starts_with("auth.keystone.") => key.default.unwrap_or("..."),
             _ => key.default.unwrap(),
