@@ -2,7 +2,9 @@
 
 pub(crate) mod build;
 pub(crate) mod clock;
+pub(crate) mod daemon;
 pub(crate) mod http;
+pub(crate) mod keystone;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod run;

@@ -58,6 +58,40 @@ pub(crate) fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(bin)
 }
 
+/// Gets the source distribution of `package` (`NAME==VERSION`), unless it is there, and gives its root folder.
+///
+/// # Errors
+/// No Python as above, or pip could not get it.
+pub(crate) fn source(package: &str) -> Result<PathBuf> {
+    let folder = workspace::target().join("python/sources").join(package);
+    if !folder.exists() {
+        println!("getting the source of {package} into {}", folder.display());
+        let parent = folder.parent().context("no folder for sources")?;
+        fs::create_dir_all(parent)?;
+        let making = tempfile::tempdir_in(parent)?;
+        let python = interpreter()?;
+        let name = package.split("==").next().unwrap_or(package);
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "download", "--quiet", "--no-deps"]);
+        pip.args(["--disable-pip-version-check", "--no-binary", name, "--dest"]);
+        run::command(pip.arg(making.path()).arg(package)).context("getting a Python package")?;
+        let archive = only_entry(making.path())?;
+        let mut tar = Command::new(python);
+        tar.args(["-m", "tarfile", "-e"]);
+        run::command(tar.arg(&archive).arg(making.path()))?;
+        fs::remove_file(archive)?;
+        fs::rename(making.path(), &folder)?;
+    }
+    only_entry(&folder)
+}
+
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let mut entries = fs::read_dir(folder)?;
+    let first = entries.next().transpose()?;
+    let first = first.with_context(|| format!("{} is empty", folder.display()))?;
+    Ok(first.path())
+}
+
 fn interpreter() -> Result<&'static Path> {
     for name in INTERPRETERS {
         let probe = Command::new(name).args(["-c", PROBE]).output();
