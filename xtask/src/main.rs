@@ -15,6 +15,7 @@ mod layers;
 mod osc;
 mod policy;
 mod schemathesis;
+mod suite;
 mod test;
 
 mod kit;
