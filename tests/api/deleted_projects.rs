@@ -127,6 +127,31 @@ fn what_a_deleted_project_owned_goes_after_the_delay() {
 }
 
 #[test]
+fn a_project_on_which_a_local_token_acts_stays() {
+    let keystone = Keystone::start();
+    keystone.create(GONE);
+    keystone.create(STAYS);
+    let server = swept(&keystone, "keystone,tokens").start();
+    let path = holder(&server, GONE).store("x");
+    holder(&server, STAYS).store("y");
+    let local = server.caller(GONE, "somebody", &["member"]);
+    keystone.delete(GONE);
+    server.log_lines("on which a local token acts", 2);
+    let shown = forecast(server.launch());
+    assert!(
+        shown.contains("stays while a local token acts on it"),
+        "{shown}"
+    );
+    assert_eq!(local.call(&format!("GET {path}/payload")).text(), "x");
+
+    let tokens = text(&server.launch().token_verb(&["list"]));
+    let line = tokens.lines().find(|line| line.contains(GONE)).unwrap();
+    let id = line.split_whitespace().next().unwrap();
+    server.launch().token_verb(&["revoke", id]);
+    server.log_lines("what it owned is removed", 1);
+}
+
+#[test]
 fn a_project_that_comes_back_loses_nothing() {
     let keystone = Keystone::start();
     keystone.create(GONE);
