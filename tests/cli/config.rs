@@ -1,6 +1,6 @@
 //! Configuration: what is in force, and exit code 2.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::support::{Rig, Server};
 
@@ -209,4 +209,74 @@ fn tls_files_that_cannot_be_used_are_a_configuration_error() {
     fs::write(rig.path("key.pem"), "nonsense").unwrap();
     refused("tls: ");
     assert!(!rig.path("donjon-data").exists());
+}
+
+/// A barbican.conf that a server can start with.
+const BARBICAN: &str = "[DEFAULT]\nhost_href = https://kms.example.org\nmystery = hunter2\n\
+    [keystone_authtoken]\nauth_url = https://keystone.example.org:5000\nusername = barbican\n\
+    password = hunter2\nproject_name = service\n[database]\nconnection = mysql://u:hunter2@db/b\n";
+
+#[test]
+fn what_is_converted_passes_the_check_and_is_for_its_owner_alone() {
+    let rig = Rig::new();
+    rig.write("barbican.conf", BARBICAN, 0o640);
+    let convert = ["config", "convert", "barbican.conf", "--output", "new.toml"];
+    let ended = rig.run(&convert);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for part in [
+        "5 keys are carried over",
+        "barbican.conf:10: [database] connection: ",
+        "barbican.conf:3: [DEFAULT] mystery: ",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    let mode = fs::metadata(rig.path("new.toml"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let toml = fs::read_to_string(rig.path("new.toml")).unwrap();
+    assert!(toml.contains("password = \"hunter2\""), "{toml}");
+    assert!(!toml.contains("mysql"), "{toml}");
+    let ended = rig.run(&["config", "check", "--config", "new.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("barbican"), "{}", ended.stdout);
+    // Nothing that is there is replaced.
+    rig.refused(&convert, 1, "new.toml: cannot be made");
+    assert_eq!(fs::read_to_string(rig.path("new.toml")).unwrap(), toml);
+}
+
+#[test]
+fn a_converted_password_does_not_go_into_a_file_that_others_may_read() {
+    let rig = Rig::new();
+    rig.write("barbican.conf", BARBICAN, 0o640);
+    for (mode, code) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        rig.write("new.toml", "", mode);
+        let file = fs::File::create(rig.path("new.toml")).unwrap();
+        let mut command = rig.command(&["config", "convert", "barbican.conf"]);
+        let output = command.stdout(file).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{mode:o}");
+        let written = fs::read_to_string(rig.path("new.toml")).unwrap();
+        assert_eq!(written.contains("hunter2"), code == 0, "{mode:o}");
+    }
+    let ended = rig.run(&["config", "convert", "barbican.conf"]);
+    assert!(ended.stdout.contains("hunter2"), "a pipe is taken");
+}
+
+#[test]
+fn what_cannot_be_converted_is_a_configuration_error() {
+    let rig = Rig::new();
+    let convert = ["config", "convert", "barbican.conf"];
+    rig.refused(&convert, 2, "barbican.conf: cannot be read");
+    rig.write("barbican.conf", "[DEFAULT]\nhunter2\n", 0o640);
+    let ended = rig.refused(&convert, 2, "barbican.conf:2: neither a section nor");
+    assert!(!ended.stderr.contains("hunter2"));
+    let text = "[keystone_authtoken]\nauth_url = https://k\n";
+    rig.write("barbican.conf", text, 0o640);
+    let ended = rig.run(&convert);
+    assert_eq!(ended.code, Some(2));
+    let told = "written, but no server starts with it yet: auth.keystone.username";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stdout.contains("auth_url"), "{}", ended.stdout);
 }

@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     /// Talks to the running server.
     #[command(subcommand, after_help = PROJECTS_EXAMPLES)]
     Projects(Projects),
-    /// Look at the configuration
+    /// Check the configuration, and make one from Barbican's
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
 }
@@ -356,8 +356,24 @@ pub(crate) struct ProjectsSweep {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Check the configuration and print what is in force, and where each value comes from
-    #[command(after_help = CONFIG_EXAMPLES)]
+    #[command(after_help = CONFIG_CHECK_EXAMPLES)]
     Check(Overrides),
+    /// Turn a barbican.conf into a configuration file
+    ///
+    /// What becomes of each key is told on stderr, and which have no counterpart. Nothing is changed, and nothing
+    /// of Barbican's database is taken over.
+    #[command(after_help = CONFIG_CONVERT_EXAMPLES)]
+    Convert(ConfigConvert),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigConvert {
+    /// Barbican's configuration file
+    #[arg(value_name = "BARBICAN_CONF")]
+    pub(crate) from: PathBuf,
+    /// File to make, which only you can read; nothing that is there is replaced [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 // As a comment its brackets would be a link.
@@ -506,7 +522,18 @@ const CONFIG_EXAMPLES: &str = "\
 Examples:
   donjon config check
   donjon config check --config /etc/donjon/donjon.toml
+  donjon config convert /etc/barbican/barbican.conf --output donjon.toml";
+
+const CONFIG_CHECK_EXAMPLES: &str = "\
+Examples:
+  donjon config check
+  donjon config check --config /etc/donjon/donjon.toml
   DONJON_LOG__LEVEL=debug donjon config check";
+
+const CONFIG_CONVERT_EXAMPLES: &str = "\
+Examples:
+  donjon config convert /etc/barbican/barbican.conf
+  donjon config convert /etc/barbican/barbican.conf --output donjon.toml";
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod convert;
 #[cfg(feature = "pkcs11")]
 mod hsm;
 mod init;
@@ -15,6 +16,6 @@ mod token;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
-    check::check, init::init, policy::policy, projects::projects, root_key::root_key,
-    rotate::rotate, serve::serve, token::token,
+    check::check, convert::convert, init::init, policy::policy, projects::projects,
+    root_key::root_key, rotate::rotate, serve::serve, token::token,
 };

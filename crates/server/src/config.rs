@@ -5,6 +5,7 @@
 //! else it is the default. [`keys::KEYS`] is the only list of keys; the file,
 //! the environment and `docs/config.md` are held against it.
 
+pub(crate) mod convert;
 mod environment;
 pub(crate) mod exposure;
 mod file;

@@ -68,6 +68,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         #[cfg(feature = "pkcs11")]
         Some(Verb::Hsm(verb)) => commands::hsm(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
+        Some(Verb::Config(cli::Config::Convert(args))) => commands::convert(&args),
     }
 }
 

@@ -4,10 +4,10 @@
 //! Besides the keys that take one, people write passwords into URLs, and keys
 //! where a path belongs.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, os::fd::BorrowedFd, path::Path};
 
 use anyhow::{Result, ensure};
-use rustix::fs::{Mode, fstat};
+use rustix::fs::{FileType, Mode, fstat};
 
 /// Names that hold secrets in whatever table they stand.
 const SECRET_NAMES: &[&str] = &[
@@ -67,6 +67,13 @@ fn has_password(text: &str) -> bool {
 pub(super) fn is_readable_by_others(file: &File) -> Result<bool> {
     let mode = Mode::from_raw_mode(fstat(file)?.st_mode);
     Ok(mode.intersects(Mode::RGRP | Mode::ROTH))
+}
+
+/// The same of what a descriptor leads to, where that is a file.
+pub(crate) fn is_file_readable_by_others(fd: BorrowedFd<'_>) -> Result<bool> {
+    let mode = fstat(fd)?.st_mode;
+    let is_open = Mode::from_raw_mode(mode).intersects(Mode::RGRP | Mode::ROTH);
+    Ok(is_open && FileType::from_raw_mode(mode).is_file())
 }
 
 /// # Errors

@@ -105,7 +105,7 @@ impl fmt::Display for Value {
 }
 
 /// A basic string of TOML.
-fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(super) fn write_text(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
     f.write_str("\"")?;
     for c in text.chars() {
         match c {

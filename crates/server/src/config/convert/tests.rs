@@ -1,0 +1,266 @@
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use super::*;
+use crate::config::file;
+
+/// All keys of Barbican 23, each behind a `#`.
+const ALL: &str = include_str!("../../../tests/data/barbican-23.conf");
+/// As Kolla-Ansible writes it.
+const KOLLA: &str = include_str!("../../../tests/data/kolla.conf");
+/// As DevStack writes it, and some more.
+const DEVSTACK: &str = include_str!("../../../tests/data/devstack.conf");
+
+fn converted(text: &str) -> Converted {
+    convert_text(Path::new("/nonexistent/barbican.conf"), text).unwrap()
+}
+
+/// Reads the TOML as a start would; `data_dir` is not told.
+fn read_back(converted: &Converted) -> Vec<(&'static str, Value)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("donjon.toml");
+    fs::write(&path, converted.toml().unwrap().as_bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut layer = file::read(&path).unwrap();
+    assert!(layer.remove("data_dir").is_some());
+    layer
+        .into_iter()
+        .map(|(key, (value, _))| (key, value))
+        .collect()
+}
+
+fn remarks(converted: &Converted) -> Vec<(&str, &About)> {
+    let remarks = converted.remarks.iter();
+    remarks
+        .map(|remark| (remark.key.as_str(), &remark.about))
+        .collect()
+}
+
+#[test]
+fn every_key_of_barbican_is_known() {
+    let untouched = converted(ALL);
+    assert_eq!((untouched.carried, untouched.remarks.len()), (0, 0));
+    untouched.check().unwrap();
+
+    let set: Vec<String> = ALL
+        .lines()
+        .skip(2)
+        .map(|line| line.trim_start_matches('#').replace("<None>", ""))
+        .collect();
+    let all = converted(&set.join("\n"));
+    let unknown: Vec<_> = remarks(&all)
+        .into_iter()
+        .filter(|(_, about)| **about == About::Unknown)
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert!(all.carried >= 20, "{}", all.carried);
+    // The defaults are the same.
+    all.check().unwrap();
+    let defaults = keys::defaults();
+    for (key, value) in read_back(&all) {
+        let as_barbican = [
+            "http.host_href",
+            "auth.keystone.interface",
+            "auth.keystone.service_token_roles_required",
+        ];
+        if !as_barbican.contains(&key) {
+            assert_eq!(
+                Some(&value),
+                defaults.get(key).map(|(value, _)| value),
+                "{key}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_kolla_writes() {
+    let kolla = converted(KOLLA);
+    kolla.check().unwrap();
+    assert!(kolla.has_secret());
+    let text = |text: &str| Value::Text(text.to_owned());
+    let list = |items: &[&str]| Value::List(items.iter().map(|item| (*item).to_owned()).collect());
+    let keystone = "https://internal.example.org:5000";
+    let mut expected = vec![
+        ("http.listen", list(&["10.10.0.11:9311"])),
+        ("http.host_href", list(&["https://cloud.example.org:9311"])),
+        ("http.trusted_proxies", list(&["127.0.0.1", "::1"])),
+        ("auth.modes", list(&["keystone"])),
+        ("auth.keystone.auth_url", text(keystone)),
+        ("auth.keystone.www_authenticate_uri", text(keystone)),
+        ("auth.keystone.username", text("barbican")),
+        ("auth.keystone.password", specials::secret("hunter2\"$x")),
+        ("auth.keystone.project_name", text("service")),
+        ("auth.keystone.user_domain_name", text("Default")),
+        ("auth.keystone.project_domain_name", text("Default")),
+        ("auth.keystone.region_name", text("RegionOne")),
+        ("limits.secret_bytes", Value::Count(10_000)),
+        ("limits.request_bytes", Value::Count(1_000_000)),
+    ];
+    expected.sort_by_key(|(key, _)| *key);
+    assert_eq!(read_back(&kolla), expected);
+    let told = kolla.to_string();
+    for part in [
+        "barbican.conf:4: [DEFAULT] log_file: ",
+        "barbican.conf:14: [DEFAULT] sql_connection: ",
+        "barbican.conf:30: [simple_crypto_plugin] kek: ",
+        "barbican.conf:33: [keystone_notifications] enable: ",
+        "barbican.conf:38: [keystone_authtoken] project_domain_id: taken for the domain named Default",
+        "barbican.conf:56: [oslo_middleware] enable_proxy_headers_parsing: a proxy on this machine",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert!(!told.contains("unknown"), "{told}");
+}
+
+#[test]
+fn what_devstack_writes() {
+    let devstack = converted(DEVSTACK);
+    devstack.check().unwrap();
+    let found = read_back(&devstack);
+    let value = |key: &str| {
+        let found = found.iter().find(|(name, _)| *name == key);
+        found
+            .map(|(_, value)| value.to_string())
+            .unwrap_or_default()
+    };
+    for (key, expected) in [
+        ("http.host_href", "[\"http://192.0.2.10/key-manager\"]"),
+        ("log.level", "\"debug\""),
+        ("policy.defaults", "\"legacy\""),
+        ("quotas.secrets", "100"),
+        ("quotas.orders", "-1"),
+        (
+            "cors.allowed_origin",
+            "[\"http://192.0.2.10:8000\", \"http://192.0.2.10\"]",
+        ),
+        (
+            "auth.keystone.service_token_roles",
+            "[\"service\", \"admin\"]",
+        ),
+        ("auth.keystone.service_token_roles_required", "true"),
+        ("auth.keystone.interface", "\"public\""),
+        ("auth.keystone.cafile", "\"/opt/stack/data/ca-bundle.pem\""),
+    ] {
+        assert_eq!(value(key), expected, "{key}");
+    }
+    let told = remarks(&devstack);
+    let is = |key: &str, about: fn(&About) -> bool| {
+        told.iter()
+            .any(|(name, found)| *name == key && about(found))
+    };
+    assert!(is("[DEFAULT] state_dir", |about| *about == About::Unknown));
+    assert!(is(
+        "[secretstore] enabled_secretstore_plugins",
+        |about| matches!(about, About::Look(_))
+    ));
+    assert!(is("[database] connection", |about| matches!(
+        about,
+        About::Nothing(_)
+    )));
+}
+
+#[test]
+fn no_value_is_told() {
+    for text in [
+        KOLLA,
+        DEVSTACK,
+        "[keystone_authtoken]\npassword = $hunter2\nauth_type = hunter2\ntoken_cache_time = hunter2\nauth_url = hunter2\n",
+        "[keystone_authtoken]\nauth_url = https://u:hunter2@k\nusername = u\n[x]\nhunter = hunter2\n",
+        "[DEFAULT]\ndebug = hunter2\n[quotas]\nquota_cas = hunter2\n[oslo_policy]\nenforce_new_defaults = hunter2\n",
+    ] {
+        let converted = converted(text);
+        let check = converted.check().map_err(|error| format!("{error:#}"));
+        let told = format!("{converted}{check:?}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let in_url = converted("[keystone_authtoken]\nauth_url = https://u:hunter2@k\n");
+    assert!(in_url.has_secret());
+    assert!(!converted("[keystone_authtoken]\nauth_url = https://k\n").has_secret());
+}
+
+#[test]
+fn what_is_missing_or_out_of_range_is_told_with_its_place() {
+    for (text, expected) in [
+        (
+            "[keystone_authtoken]\nauth_url = https://k\n",
+            "auth.keystone.username",
+        ),
+        (
+            "[DEFAULT]\n\nmax_allowed_secret_in_bytes = 9999999\n",
+            "barbican.conf:3: limits.secret_bytes: has to be 1 to",
+        ),
+        (
+            "[DEFAULT]\nbind_host = kms.example.org\n",
+            "barbican.conf:2: http.listen",
+        ),
+    ] {
+        let error = format!("{:#}", converted(text).check().unwrap_err());
+        assert!(error.contains(expected), "{error}");
+    }
+    let path = Path::new("barbican.conf");
+    let error = convert_text(path, "[DEFAULT]\nhunter2\n").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "barbican.conf:2: neither a section nor a key with a value"
+    );
+}
+
+#[test]
+fn the_credential_may_stand_elsewhere_and_under_older_names() {
+    let text = "[keystone_authtoken]\nauth_section = Mine\nwww_authenticate_uri = https://new\nauth_uri = https://old\n\
+                [mine]\nauth-url = https://k\nuser-name = u\npassword = p\ntenant_name = service\ndefault_domain_name = d\n";
+    let converted = converted(text);
+    converted.check().unwrap();
+    let found = read_back(&converted);
+    for (key, expected) in [
+        ("auth.keystone.www_authenticate_uri", "https://new"),
+        ("auth.keystone.auth_url", "https://k"),
+        ("auth.keystone.username", "u"),
+        ("auth.keystone.project_name", "service"),
+        ("auth.keystone.user_domain_name", "d"),
+        ("auth.keystone.project_domain_name", "d"),
+    ] {
+        assert!(
+            found.contains(&(key, Value::Text(expected.to_owned()))),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_file_is_found_where_barbican_finds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("barbican.conf");
+    let convert = |text: &str| {
+        let converted = convert_text(&path, text).unwrap();
+        let file = converted
+            .values
+            .get("policy.file")
+            .map(|(value, _)| value.to_string());
+        (file, converted.remarks.len())
+    };
+    let file = |name: &str| Some(format!("\"{}\"", folder.path().join(name).display()));
+    let named = "[oslo_policy]\npolicy_file = rules.yaml\n";
+    // Barbican takes its defaults where there is none.
+    assert_eq!(convert(""), (None, 0));
+    assert_eq!(convert(named), (None, 1));
+    fs::write(folder.path().join("policy.yaml"), "").unwrap();
+    assert_eq!(convert(""), (file("policy.yaml"), 0));
+    assert_eq!(convert(named), (None, 1));
+    fs::write(folder.path().join("rules.yaml"), "").unwrap();
+    assert_eq!(convert(named), (file("rules.yaml"), 0));
+    fs::create_dir(folder.path().join("policy.d")).unwrap();
+    let dirs = "[oslo_policy]\npolicy_file = rules.yaml\npolicy_dirs = policy.d\n";
+    assert_eq!(convert(dirs), (file("rules.yaml"), 1));
+}
+
+#[test]
+fn rules_lead_to_keys_that_there_are() {
+    for (section, rules) in RULES {
+        for (name, becomes) in *rules {
+            if let Becomes::Key(key) = becomes {
+                assert!(keys::find(key).is_some(), "[{section}] {name}: {key}");
+            }
+        }
+    }
+}
