@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod clock;
 pub(crate) mod daemon;
+pub(crate) mod debian;
 pub(crate) mod http;
 pub(crate) mod keystone;
 pub(crate) mod python;

@@ -34,7 +34,7 @@ pub(crate) const PYTEST: &str = "pytest==9.2.0";
 pub(crate) struct Suite {
     /// As on the command line; also the name of its Python environment and of its files.
     pub(crate) name: &'static str,
-    /// `NAME==VERSION`; pytest comes with them.
+    /// `NAME==VERSION`; pytest comes with them. A suite without any makes environments of its own.
     pub(crate) packages: &'static [&'static str],
     /// Whether it makes sense against a server that is not Donjon.
     pub(crate) peers: bool,
@@ -95,13 +95,22 @@ pub(crate) fn judge(suite: &Suite, site: &Site, args: &Args) -> Result<Tally> {
     let list = workspace::root().join(format!("tests/conformance/{}.toml", suite.name));
     let expected = Expected::read(&list)?;
     let packages: Vec<&str> = suite.packages.iter().copied().chain([PYTEST]).collect();
+    let bin = if suite.packages.is_empty() {
+        PathBuf::new()
+    } else {
+        python::environment(suite.name, &packages)?
+    };
     let run = Run {
         suite,
         args,
         site,
-        bin: python::environment(suite.name, &packages)?,
+        bin,
         folder: tempfile::tempdir()?,
     };
+    let log = report_file(suite.name, site.server, "log")?;
+    if log.exists() {
+        fs::remove_file(log)?;
+    }
     println!("{} against {}", suite.name, site.describe());
     let outcomes = (suite.run)(&run)?;
     ensure!(!outcomes.is_empty(), "{}: no test ran", suite.name);
@@ -132,11 +141,13 @@ impl Run<'_> {
     }
 
     /// `tests/conformance/SUITE`, where the tests of our own are.
-    #[expect(dead_code, reason = "for suites to come")]
     pub(crate) fn tests(&self) -> PathBuf {
-        workspace::root()
-            .join("tests/conformance")
-            .join(self.suite.name)
+        Self::library().join(self.suite.name)
+    }
+
+    /// `tests/conformance`, where modules are that several suites import.
+    pub(crate) fn library() -> PathBuf {
+        workspace::root().join("tests/conformance")
     }
 
     /// Runs pytest on `tests`, or on what the caller named, with the settings of the clients' environment cleared.
@@ -150,7 +161,20 @@ impl Run<'_> {
         tests: &[&Path],
         prepare: impl FnOnce(&mut Command),
     ) -> Result<Vec<Outcome>> {
-        let mut command = Command::new(self.bin.join("python"));
+        self.pytest_with(&self.bin.join("python"), tests, prepare)
+    }
+
+    /// As [`Run::pytest`], with another interpreter.
+    ///
+    /// # Errors
+    /// pytest did not come to its end.
+    pub(crate) fn pytest_with(
+        &self,
+        python: &Path,
+        tests: &[&Path],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Result<Vec<Outcome>> {
+        let mut command = Command::new(python);
         command.args(["-m", "pytest", "-p", "outcomes", "-p", "no:cacheprovider"]);
         command.args(["--continue-on-collection-errors", "--tb=short", "-q"]);
         if self.args.verbose {
@@ -178,20 +202,23 @@ impl Run<'_> {
     ) -> Result<Vec<Outcome>> {
         let file = self.folder().join("outcomes.jsonl");
         let log = report_file(self.suite.name, self.site.server, "log")?;
-        let path = workspace::root().join("tests/conformance");
+        if file.exists() {
+            // Of the run before, where a suite has several.
+            fs::remove_file(&file)?;
+        }
         let kept = std::env::vars_os().filter(|(name, _)| !is_of_clients(&name.to_string_lossy()));
         command
             .env_clear()
             .envs(kept)
             .envs(self.site.variables("member")?)
             .env("CONFORMANCE_OUTCOMES", &file)
-            .env("PYTHONPATH", path)
+            .env("PYTHONPATH", Self::library())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(self.folder())
             .stdin(Stdio::null());
         prepare(command);
         if !self.args.verbose {
-            let output = fs::File::create(&log)?;
+            let output = fs::File::options().create(true).append(true).open(&log)?;
             command.stderr(output.try_clone()?).stdout(output);
         }
         let status = command.status().context("running the tests")?;
