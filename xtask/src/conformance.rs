@@ -1,7 +1,9 @@
 //! `conformance SUITE`: holds the server and its parts against what Barbican, its clients and its libraries do.
 
+mod access_rules;
 mod barbicanclient;
 mod old;
+mod outage;
 mod sdk;
 mod services;
 
@@ -12,12 +14,16 @@ use crate::{golden, osc, policy, schemathesis, suite};
 /// Compare the server and its parts with Barbican, its clients and its libraries
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Suite {
+    /// Try what an application credential with access rules reaches
+    AccessRules(suite::Args),
     /// Run the functional tests of python-barbicanclient
     Barbicanclient(suite::Args),
     Golden(golden::Args),
     /// Run the client of Debian 12
     Old(suite::Args),
     Osc(osc::Args),
+    /// Stop Keystone, kill it and start it again under load
+    Outage(suite::Args),
     Policy(policy::Args),
     Schemathesis(schemathesis::Args),
     /// Run the tests of openstacksdk, and more of them
@@ -30,10 +36,12 @@ pub(crate) enum Suite {
 /// What the suite found.
 pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
+        Suite::AccessRules(args) => suite::run(&access_rules::SUITE, args),
         Suite::Barbicanclient(args) => suite::run(&barbicanclient::SUITE, args),
         Suite::Golden(args) => golden::run(args),
         Suite::Old(args) => suite::run(&old::SUITE, args),
         Suite::Osc(args) => osc::run(args),
+        Suite::Outage(args) => suite::run(&outage::SUITE, args),
         Suite::Policy(args) => policy::run(args),
         Suite::Schemathesis(args) => schemathesis::run(args),
         Suite::Sdk(args) => suite::run(&sdk::SUITE, args),

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a start may take, with the making of a database.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -58,6 +59,12 @@ impl Daemon {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// # Errors
+    /// There is no such process any more.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// The last lines of the log.

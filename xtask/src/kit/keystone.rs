@@ -9,9 +9,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -188,7 +190,6 @@ impl Keystone {
     ///
     /// # Errors
     /// Keystone does not give one.
-    #[expect(dead_code, reason = "for suites to come")]
     pub(crate) fn token(&self, user: &User) -> Result<String> {
         Ok(self.token_of(user)?.0)
     }
@@ -242,7 +243,6 @@ impl Keystone {
     ///
     /// # Errors
     /// It is somebody else's.
-    #[expect(dead_code, reason = "for suites to come")]
     pub(crate) fn stop(&self) -> Result<()> {
         let own = self.own.as_ref().context("this Keystone is not ours")?;
         drop(own.daemon.take());
@@ -253,10 +253,45 @@ impl Keystone {
     ///
     /// # Errors
     /// It is somebody else's, or does not start.
-    #[expect(dead_code, reason = "for suites to come")]
     pub(crate) fn start_again(&self) -> Result<()> {
         let own = self.own.as_ref().context("this Keystone is not ours")?;
         own.start("").map(drop)
+    }
+
+    /// Keeps the process from doing anything, until [`Keystone::resume`]. Only a Keystone of our own.
+    ///
+    /// # Errors
+    /// It is somebody else's, or does not run.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// # Errors
+    /// As [`Keystone::pause`].
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let own = self.own.as_ref().context("this Keystone is not ours")?;
+        let daemon = own.daemon.borrow();
+        let daemon = daemon.as_ref().context("Keystone does not run")?;
+        daemon.signal(signal)
+    }
+
+    /// Waits until it tells who the administrator is.
+    ///
+    /// # Errors
+    /// It does not within `patience`.
+    pub(crate) fn wait_until_well(&self, patience: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match self.token(&self.admin) {
+                Ok(_) => return Ok(()),
+                Err(error) if began.elapsed() > patience => return Err(error),
+                Err(_) => thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// The variables that lead OpenStack's clients here as this user.

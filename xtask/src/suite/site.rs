@@ -107,7 +107,6 @@ impl Site {
     }
 
     /// The process, where the server is Donjon.
-    #[expect(dead_code, reason = "for suites to come")]
     pub(crate) fn process(&self) -> Option<&server::Server> {
         self.donjon.as_ref()
     }
