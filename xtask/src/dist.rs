@@ -1,4 +1,6 @@
-//! `dist`: the release tarball, the same bytes for the same sources and toolchain.
+//! `dist`: the release tarball and the Debian package, the same bytes for the same sources and toolchain.
+
+mod deb;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,15 +12,24 @@ use anyhow::{Context, Result};
 use crate::kit::build::{self, Profile};
 use crate::kit::{run, sums, workspace};
 
-/// Build the release tarball in target/dist: program, unit file, docs
+/// Build the release tarball and the Debian package in target/dist: program, unit file, docs
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Pack the development build, to try the packages
+    #[arg(long)]
+    dev: bool,
+}
 
 /// # Errors
-/// The build failed, a file is lacking, or GNU tar does not run.
-pub(crate) fn run(_args: &Args) -> Result<()> {
+/// The build failed, a file is lacking, or GNU tar or dpkg-deb does not run.
+pub(crate) fn run(args: &Args) -> Result<()> {
     let root = workspace::root();
-    let binary = build::donjon(Profile::Release, &[])?;
+    let profile = if args.dev {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
+    let binary = build::donjon(profile, &[])?;
     let name = format!(
         "donjon-{}-{}-linux",
         env!("CARGO_PKG_VERSION"),
@@ -32,6 +43,11 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
         &top.join("donjon.service"),
         0o644,
     )?;
+    place(
+        &root.join("docs/donjon.toml"),
+        &top.join("donjon.toml"),
+        0o644,
+    )?;
     place(&root.join("README.md"), &top.join("README.md"), 0o644)?;
     place(&root.join("LICENSE"), &top.join("LICENSE"), 0o644)?;
     place_docs(&root.join("docs"), &top.join("docs"))?;
@@ -39,8 +55,14 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let tarball = folder.join(format!("{name}.tar.gz"));
     pack(stage.path(), &name, &tarball)?;
-    let bytes = fs::read(&tarball)?;
-    println!("{}  {}", sums::sha256_hex(&bytes), tarball.display());
+    let package = deb::build(&binary, &folder)?;
+    for made in [tarball, package] {
+        println!(
+            "{}  {}",
+            sums::sha256_hex(&fs::read(&made)?),
+            made.display()
+        );
+    }
     Ok(())
 }
 
