@@ -30,7 +30,8 @@ pub struct Module {
 pub struct TokenFound {
     /// Slot.
     pub slot_id: u64,
-    /// Label, without the blanks behind it.
+    /// Label, without the blanks behind it; empty where the token has none, or its
+    /// description makes no sense.
     pub label: String,
     /// Serial number, likewise.
     pub serial_number: String,
@@ -140,7 +141,13 @@ impl Module {
                     RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::SlotIdInvalid,
                     _,
                 )) => continue,
-                Err(error) => return Err(error),
+                Err(error @ Error::Pkcs11(..)) => return Err(error),
+                // Something in its description makes no sense, such as the time of openCryptoki:
+                // then its slot has to name it.
+                Err(_) => {
+                    found.push((slot, TokenFound::nameless(slot.id())));
+                    continue;
+                }
             };
             let token = TokenFound {
                 slot_id: slot.id(),
@@ -152,6 +159,18 @@ impl Module {
             found.push((slot, token));
         }
         Ok(found)
+    }
+}
+
+impl TokenFound {
+    fn nameless(slot_id: u64) -> Self {
+        Self {
+            slot_id,
+            label: String::new(),
+            serial_number: String::new(),
+            model: String::new(),
+            is_initialized: true,
+        }
     }
 }
 

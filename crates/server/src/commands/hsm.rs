@@ -287,7 +287,7 @@ impl fmt::Display for Configuration<'_> {
         let path = patient.library_path.to_string_lossy();
         line(f, "library_path", &path)?;
         match patient.token() {
-            Some(token) if patient.draft.slot_id.is_some() && token.label.is_empty() => {
+            Some(token) if token.label.is_empty() => {
                 writeln!(f, "slot_id = {}", token.slot_id)?;
             }
             // A slot may be another one after the next start.
