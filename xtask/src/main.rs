@@ -11,6 +11,7 @@ mod crash;
 mod dist;
 mod docs;
 mod golden;
+mod hsm;
 mod layers;
 mod osc;
 mod policy;
@@ -54,6 +55,7 @@ enum Verb {
     Conformance(conformance::Suite),
     Crash(crash::Args),
     Bench(bench::Args),
+    Hsm(hsm::Args),
     Docs(docs::Args),
     Dist(dist::Args),
 }
@@ -75,6 +77,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Conformance(suite) => conformance::run(suite),
         Verb::Crash(args) => crash::run(args),
         Verb::Bench(args) => bench::run(args),
+        Verb::Hsm(args) => hsm::run(args),
         Verb::Docs(args) => docs::run(args),
         Verb::Dist(args) => dist::run(args),
     }

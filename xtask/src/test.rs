@@ -131,6 +131,10 @@ fn clippy() -> Result<()> {
 }
 
 fn nextest() -> Result<()> {
+    tools::need_program(
+        "softhsm2-util",
+        "the tests of HSMs need SoftHSM2; on Debian: apt-get install softhsm2",
+    )?;
     run::command(NEXTEST.command()?.args(["run", "--workspace"]))
 }
 

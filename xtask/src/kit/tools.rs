@@ -105,6 +105,17 @@ pub(crate) fn need_component(subcommand: &str, component: &str) -> Result<()> {
     Ok(())
 }
 
+/// Fails with the packages that have a program, if it is lacking.
+///
+/// # Errors
+/// The program does not run.
+pub(crate) fn need_program(program: &str, hint: &str) -> Result<()> {
+    if Command::new(program).arg("--version").output().is_err() {
+        bail!("{program} is lacking: {hint}");
+    }
+    Ok(())
+}
+
 fn version(text: &str) -> Option<Vec<u64>> {
     let numbers = text.split('-').next()?;
     numbers

@@ -1,0 +1,355 @@
+//! `hsm`: the server with its root key in SoftHSM2, whose keys a real Barbican made, and an outage under load.
+//!
+//! The outage is real for the server: the module's token folder is moved away, so that its calls fail. Projects that
+//! were read before have to be served all the while, the others have to get 503, and all of them have to be served
+//! again afterwards, by the same process.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::kit::build::{self, Profile};
+use crate::kit::http::{Connection, Request};
+use crate::kit::server::{Launch, Server};
+use crate::kit::table::Table;
+use crate::kit::{python, run};
+
+/// Run on keys that Barbican made in SoftHSM2, and take the HSM away under load
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How long the HSM is away
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How many projects there are; every second one is read before the outage
+    #[arg(long, default_value_t = 40)]
+    projects: usize,
+}
+
+const PIN: &str = "12345678";
+const TIMEOUT: Duration = Duration::from_secs(30);
+const PACKAGES: &[&str] = &["barbican==23.0.0"];
+
+/// # Errors
+/// Something that is needed is lacking, the server did not start on the keys, or an answer was not the right one.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(
+        args.projects >= 2 && args.seconds > 0,
+        "too few projects or seconds"
+    );
+    let donjon = build::donjon(Profile::Dev, &[])?;
+    let hsm = SoftHsm::new()?;
+    hsm.let_barbican_make_keys()?;
+    let mut launch = Launch::new(&donjon, "noauth")?;
+    hsm.configure(&mut launch);
+    let server = launch.start_again()?;
+    let mut projects = Vec::new();
+    for number in 0..args.projects {
+        projects.push(Project::new(&server, number)?);
+    }
+    server.stop()?;
+    println!(
+        "the server started on the keys that Barbican made; {} projects have a secret",
+        args.projects
+    );
+    let server = launch.start_again()?;
+    let (seen, unseen): (Vec<_>, Vec<_>) = projects
+        .into_iter()
+        .partition(|project| project.number % 2 == 0);
+    for project in &seen {
+        let status = project.read(&mut connect(&server)?)?;
+        ensure!(status == 200, "{}: {status}", project.path);
+    }
+    let phases = outage(args, &hsm, &server, &seen, &unseen)?;
+    let mut table = Table::new(&["", "projects", "requests by status"]);
+    for (name, statuses) in &phases {
+        let (which, phase) = name;
+        table.row([
+            (*phase).to_owned(),
+            (*which).to_owned(),
+            format!("{statuses:?}"),
+        ]);
+    }
+    println!("{table}");
+    let only = |which, phase, status| {
+        let found = phases.get(&(which, phase));
+        found.is_some_and(|found| found.keys().eq([&status]))
+    };
+    ensure!(
+        only(SEEN, AWAY, 200),
+        "projects that were seen were not served while the HSM was away"
+    );
+    ensure!(
+        only(UNSEEN, AWAY, 503),
+        "projects that were not seen got something else than 503"
+    );
+    ensure!(
+        only(SEEN, BACK, 200) && only(UNSEEN, BACK, 200),
+        "not everything is served again\n{}",
+        server.log_tail()
+    );
+    server.stop()
+}
+
+type Phases = BTreeMap<(&'static str, &'static str), BTreeMap<u16, u64>>;
+const SEEN: &str = "read before";
+const UNSEEN: &str = "not read before";
+const AWAY: &str = "HSM away";
+const BACK: &str = "HSM back";
+
+/// Reads and writes while the HSM is away, and reads everything when it is back.
+fn outage(
+    args: &Args,
+    hsm: &SoftHsm,
+    server: &Server,
+    seen: &[Project],
+    unseen: &[Project],
+) -> Result<Phases> {
+    let mut phases = Phases::new();
+    hsm.take_away()?;
+    let is_over = AtomicBool::new(false);
+    let load = |projects: &[Project], writes: bool| -> Result<BTreeMap<u16, u64>> {
+        let mut statuses = BTreeMap::new();
+        let mut connection = connect(server)?;
+        for project in projects.iter().cycle() {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            if !connection.reusable() {
+                connection = connect(server)?;
+            }
+            *statuses.entry(project.read(&mut connection)?).or_default() += 1;
+            if writes {
+                // So that what counts below is one status.
+                let status = project.write(&mut connection)?.0;
+                *statuses
+                    .entry(if status == 201 { 200 } else { status })
+                    .or_default() += 1;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(statuses)
+    };
+    let (known, unknown) = thread::scope(|scope| {
+        let known = scope.spawn(|| load(seen, true));
+        let unknown = scope.spawn(|| load(unseen, false));
+        thread::sleep(Duration::from_secs(args.seconds));
+        is_over.store(true, Ordering::Relaxed);
+        (known.join(), unknown.join())
+    });
+    let joined = |result: thread::Result<Result<BTreeMap<u16, u64>>>| match result {
+        Ok(result) => result,
+        Err(_panic) => anyhow::bail!("a client panicked"),
+    };
+    phases.insert((SEEN, AWAY), joined(known)?);
+    phases.insert((UNSEEN, AWAY), joined(unknown)?);
+    hsm.bring_back()?;
+    let back = Instant::now();
+    let first = unseen.first().context("a project")?;
+    while first.read(&mut connect(server)?)? != 200 {
+        ensure!(
+            back.elapsed() < TIMEOUT,
+            "nothing is served again\n{}",
+            server.log_tail()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    println!(
+        "served again {:.1} s after the HSM was back",
+        back.elapsed().as_secs_f64()
+    );
+    for (which, projects) in [(SEEN, seen), (UNSEEN, unseen)] {
+        let mut statuses = BTreeMap::new();
+        for project in projects {
+            *statuses
+                .entry(project.read(&mut connect(server)?)?)
+                .or_default() += 1;
+        }
+        phases.insert((which, BACK), statuses);
+    }
+    Ok(phases)
+}
+
+fn connect(server: &Server) -> Result<Connection> {
+    Ok(Connection::open(server.host(), TIMEOUT)?)
+}
+
+/// A project with one secret.
+struct Project {
+    number: usize,
+    path: String,
+}
+
+impl Project {
+    fn new(server: &Server, number: usize) -> Result<Self> {
+        let mut project = Self {
+            number,
+            path: String::new(),
+        };
+        let (status, text) = project.write(&mut connect(server)?)?;
+        ensure!(status == 201, "{status}: {text}");
+        let answer: serde_json::Value = serde_json::from_str(&text)?;
+        let href = answer
+            .get("secret_ref")
+            .and_then(serde_json::Value::as_str)
+            .context("no reference")?;
+        let (_, id) = href.rsplit_once('/').context("no id")?;
+        project.path = format!("/v1/secrets/{id}/payload");
+        Ok(project)
+    }
+
+    fn read(&self, connection: &mut Connection) -> Result<u16> {
+        let request = self
+            .request("GET", &self.path)
+            .header("Accept", "text/plain");
+        let answer = connection.exchange(&request)?;
+        let is_right = answer.status != 200 || answer.text() == self.payload();
+        ensure!(is_right, "{}: {}", self.path, answer.text());
+        Ok(answer.status)
+    }
+
+    fn write(&self, connection: &mut Connection) -> Result<(u16, String)> {
+        let body = format!(
+            r#"{{"payload":"{}","payload_content_type":"text/plain"}}"#,
+            self.payload()
+        );
+        let request = self
+            .request("POST", "/v1/secrets")
+            .header("Content-Type", "application/json");
+        let answer = connection.exchange(&request.body(body))?;
+        Ok((answer.status, answer.text()))
+    }
+
+    fn payload(&self) -> String {
+        format!("payload of {}", self.number)
+    }
+
+    fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(method, path)
+            .header("X-Project-Id", &format!("project-{}", self.number))
+            .header("X-User-Id", "user")
+            .header("X-Roles", "member")
+    }
+}
+
+/// SoftHSM2 with one token, in a folder that goes away.
+struct SoftHsm {
+    folder: TempDir,
+    module: PathBuf,
+}
+
+impl SoftHsm {
+    /// # Errors
+    /// SoftHSM2 is lacking.
+    fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("donjon-hsm-").tempdir()?;
+        fs::create_dir(folder.path().join("tokens"))?;
+        let conf = format!(
+            "directories.tokendir = {}\nlog.level = ERROR\n",
+            folder.path().join("tokens").display()
+        );
+        fs::write(folder.path().join("softhsm2.conf"), conf)?;
+        let pin = folder.path().join("pin");
+        fs::write(&pin, PIN)?;
+        fs::set_permissions(&pin, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        let hsm = Self {
+            folder,
+            module: module()?,
+        };
+        let mut util = Command::new("softhsm2-util");
+        util.args([
+            "--init-token",
+            "--free",
+            "--label",
+            "barbican",
+            "--pin",
+            PIN,
+            "--so-pin",
+            PIN,
+        ]);
+        run::stdout(util.env("SOFTHSM2_CONF", hsm.conf()))
+            .context("on Debian: apt-get install softhsm2")?;
+        Ok(hsm)
+    }
+
+    /// # Errors
+    /// Barbican could not be had, or did not make them.
+    fn let_barbican_make_keys(&self) -> Result<()> {
+        let bin = python::environment("barbican-manage", PACKAGES)?;
+        let config = self.folder.path().join("barbican.conf");
+        let text = format!(
+            "[p11_crypto_plugin]\nlibrary_path = {}\ntoken_labels = barbican\nlogin = {PIN}\nmkek_label = barbican_mkek\n\
+             hmac_label = barbican_hmac\nhmac_key_type = CKK_GENERIC_SECRET\n\
+             hmac_keygen_mechanism = CKM_GENERIC_SECRET_KEY_GEN\n",
+            self.module.display()
+        );
+        fs::write(&config, text)?;
+        for verb in ["gen_mkek", "gen_hmac"] {
+            let mut manage = Command::new(bin.join("barbican-manage"));
+            manage.arg("--config-file").arg(&config).args(["hsm", verb]);
+            let told = run::stdout(manage.env("SOFTHSM2_CONF", self.conf()))?;
+            let told = String::from_utf8_lossy(&told).into_owned();
+            ensure!(
+                told.contains("successfully generated"),
+                "barbican-manage hsm {verb}: {told}"
+            );
+        }
+        Ok(())
+    }
+
+    fn configure(&self, launch: &mut Launch) {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        launch.env("SOFTHSM2_CONF", &path("softhsm2.conf"));
+        launch.env("DONJON_ROOT_KEY__CURRENT", "pkcs11:");
+        launch.env(
+            "DONJON_PKCS11__LIBRARY_PATH",
+            &self.module.display().to_string(),
+        );
+        launch.env("DONJON_PKCS11__TOKEN_LABELS", "barbican");
+        launch.env(
+            "DONJON_PKCS11__LOGIN_FROM",
+            &format!("file:{}", path("pin")),
+        );
+        launch.env("DONJON_PKCS11__MKEK_LABEL", "barbican_mkek");
+        launch.env("DONJON_PKCS11__HMAC_LABEL", "barbican_hmac");
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.folder.path().join("softhsm2.conf")
+    }
+
+    fn take_away(&self) -> Result<()> {
+        Ok(fs::rename(
+            self.folder.path().join("tokens"),
+            self.folder.path().join("away"),
+        )?)
+    }
+
+    fn bring_back(&self) -> Result<()> {
+        Ok(fs::rename(
+            self.folder.path().join("away"),
+            self.folder.path().join("tokens"),
+        )?)
+    }
+}
+
+fn module() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SOFTHSM2_MODULE") {
+        return Ok(path.into());
+    }
+    let usual = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib64/softhsm/libsofthsm2.so",
+        "/usr/lib64/pkcs11/libsofthsm2.so",
+        "/usr/local/lib/softhsm/libsofthsm2.so",
+    ];
+    let found = usual.iter().map(Path::new).find(|path| path.exists());
+    let found = found.context("no SoftHSM2; on Debian: apt-get install softhsm2")?;
+    Ok(found.to_owned())
+}
