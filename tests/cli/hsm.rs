@@ -350,3 +350,73 @@ fn an_outage_leaves_known_projects_alone() {
     assert!(log.contains("the HSM fails"), "{log}");
     assert!(log.contains("the HSM answers again"), "{log}");
 }
+
+/// A device that hangs: SoftHSM2 waits for locks of files, which the test holds.
+/// Nobody waits longer than is configured, and known projects do not wait at
+/// all.
+#[test]
+fn a_device_that_hangs_hangs_nobody() {
+    let rig = HsmRig::new();
+    let good = rig.configured();
+    rig.0
+        .write("donjon.toml", &format!("{good}timeout_ms = 500\n"), 0o600);
+    rig.good(&["init", "--config", "donjon.toml"]);
+    let known = rig.0.first_token();
+    let args = [
+        "token",
+        "create",
+        "--project",
+        "unknown",
+        "--role",
+        "member",
+    ];
+    let made = rig.good(&[&args[..], &["--config", "donjon.toml"]].concat());
+    let unknown = made.stdout.trim().to_owned();
+    let mut server = rig.serve();
+    let (path, other) = (
+        server.store(&known, "known"),
+        server.store(&unknown, "unknown"),
+    );
+    assert_eq!(server.stop(), Some(0));
+    let mut server = rig.serve();
+    assert_eq!(server.read(&known, &path).body, "known");
+    let locks = locked(&rig.tokens().0);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(server.read(&known, &path).body, "known");
+        assert!(
+            began.elapsed() < Duration::from_millis(400),
+            "known projects wait"
+        );
+        let began = Instant::now();
+        let answer = server.read(&unknown, &other);
+        assert_eq!(answer.status, 503, "{answer:?}");
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest > Duration::from_millis(400), "nothing hung");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    drop(locks);
+    let until = Instant::now() + Duration::from_secs(30);
+    while server.read(&unknown, &other).status != 200 {
+        assert!(Instant::now() < until, "{}", server.log.join("\n"));
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Holds every file below a folder.
+fn locked(folder: &Path) -> Vec<fs::File> {
+    let mut held = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            held.extend(locked(&path));
+            continue;
+        }
+        let file = fs::File::options().read(true).write(true).open(&path);
+        let file = file.unwrap();
+        rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        held.push(file);
+    }
+    held
+}
