@@ -25,6 +25,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ),
     ("donjon-domain", &[]),
     ("donjon-envelope", &[]),
+    ("donjon-kmip-ttlv", &[]),
     ("donjon-oslo-policy", &[]),
     (
         "donjon-server",
