@@ -317,7 +317,7 @@ class Delete(Case):
         volume_utils.delete_encryption_key(self.context, self.keys, str(uuid.uuid4()))
 
     def test_by_an_operator(self):
-        """Who deletes another's volume may not delete its key; Cinder tries again as its service user, an administrator."""
+        """Who deletes another's volume may not delete its key; Cinder's service user, an administrator, may."""
         key_id = self.create()
         self.assertRefused(self.stranger, key_id)
         volume_utils.delete_encryption_key(self.stranger, self.keys, key_id)
