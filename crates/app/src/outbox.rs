@@ -1,6 +1,9 @@
 //! Removes from stores what is no secret's any more, and what never became one.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use donjon_domain::{
     SecretStoreId, Timestamp,
@@ -12,6 +15,8 @@ use crate::{Error, core::Core, outside::OutsideStore};
 /// Removes doomed payloads.
 pub struct Outbox {
     core: Arc<Core>,
+    /// When puts that take too long were last looked for.
+    doomed_at: Mutex<Option<Timestamp>>,
 }
 
 /// What a step did.
@@ -27,7 +32,10 @@ pub struct Swept {
 
 impl Outbox {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core }
+        Self {
+            core,
+            doomed_at: Mutex::default(),
+        }
     }
 
     /// Dooms all puts that were begun before: nobody waits for them. To be
@@ -36,6 +44,9 @@ impl Outbox {
     /// # Errors
     /// As storage fails.
     pub async fn begin(&self) -> Result<u64, Error> {
+        if self.core.outside.is_empty() {
+            return Ok(0);
+        }
         self.doom_until(self.core.clock.now()).await
     }
 
@@ -51,7 +62,9 @@ impl Outbox {
             return Ok(swept);
         }
         let now = self.core.clock.now();
-        self.doom_until(now.plus_seconds(-PUT_S_MAX)).await?;
+        if self.is_time_to_doom(now) {
+            self.doom_until(now.plus_seconds(-PUT_S_MAX)).await?;
+        }
         for (id, store) in self.core.outside.iter() {
             for doomed in self.due(id, now).await? {
                 match remove(&self.core, store, &doomed, now).await {
@@ -83,6 +96,19 @@ impl Outbox {
             }
         }
         Ok(swept)
+    }
+
+    /// Once a minute: it is a write.
+    fn is_time_to_doom(&self, now: Timestamp) -> bool {
+        let mut last = self
+            .doomed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_time = last.is_none_or(|last| now >= last.plus_seconds(AWAIT_S));
+        if is_time {
+            *last = Some(now);
+        }
+        is_time
     }
 
     async fn due(&self, store: SecretStoreId, now: Timestamp) -> Result<Vec<Doomed>, Error> {

@@ -316,23 +316,51 @@ impl Startup<'_> {
     /// # Errors
     /// As storage fails.
     pub async fn secret_store(&self) -> Result<ActiveStore, Error> {
+        Ok(ActiveStore {
+            store: self
+                .store_row(None, STORE_PLUGIN, Some(CRYPTO_PLUGIN))
+                .await?,
+            name: "Software Only Crypto".to_owned(),
+            is_global_default: true,
+        })
+    }
+
+    /// The row of a store outside of the database, by the plugin as clients know
+    /// it and its name in the configuration.
+    ///
+    /// # Errors
+    /// As storage fails.
+    pub async fn outside_store(&self, plugin: &str, name: &str) -> Result<SecretStore, Error> {
+        self.store_row(Some(name), plugin, None).await
+    }
+
+    async fn store_row(
+        &self,
+        name: Option<&str>,
+        plugin: &str,
+        crypto_plugin: Option<&str>,
+    ) -> Result<SecretStore, Error> {
         let id = SecretStoreId::from_uuid(self.entropy.uuid_v4());
         let now = self.clock.now();
-        let (plugin, crypto_plugin) = (named(STORE_PLUGIN)?, named(CRYPTO_PLUGIN)?);
+        let name = name.map(named).transpose()?;
+        let plugin = named(plugin)?;
+        let crypto_plugin = crypto_plugin.map(named).transpose()?;
         let store: Result<SecretStore, RepositoryError> = self
             .repository
             .write_with(move |tx| {
                 let known = tx.secret_stores()?.into_iter().find(|store| {
-                    store.plugin == plugin && store.crypto_plugin.as_ref() == Some(&crypto_plugin)
+                    store.name == name
+                        && store.plugin == plugin
+                        && store.crypto_plugin == crypto_plugin
                 });
                 if let Some(store) = known {
                     return Ok(store);
                 }
                 let store = SecretStore {
                     id,
-                    name: None,
+                    name: name.clone(),
                     plugin: plugin.clone(),
-                    crypto_plugin: Some(crypto_plugin.clone()),
+                    crypto_plugin: crypto_plugin.clone(),
                     created: now,
                     updated: now,
                 };
@@ -340,11 +368,7 @@ impl Startup<'_> {
                 Ok(store)
             })
             .await;
-        Ok(ActiveStore {
-            store: store?,
-            name: "Software Only Crypto".to_owned(),
-            is_global_default: true,
-        })
+        Ok(store?)
     }
 
     /// One of the server's own keys, made now if there is none.

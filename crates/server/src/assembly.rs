@@ -24,6 +24,7 @@ use crate::{
     hsm::Hsms,
     modes::Modes,
     root_key::RootKeys,
+    stores,
     system::{OsEntropy, SystemClock},
 };
 
@@ -74,14 +75,10 @@ impl Installation {
             clock.clone(),
             entropy.clone(),
         );
-        let secret_stores = if settings.multiple_stores {
-            vec![startup.secret_store().await.map_err(exit_of)?]
-        } else {
-            Vec::new()
-        };
+        let (secret_stores, outside) = stores::open(settings, &startup, exit_of).await?;
         let installation = Self {
             secret_stores,
-            outside: OutsideStores::none(),
+            outside,
             tokens: Arc::new(tokens.or_exit(Exit::Storage)?),
             repository,
             clock,

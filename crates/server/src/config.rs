@@ -14,6 +14,7 @@ mod keys;
 mod keystone;
 mod pkcs11;
 mod settings;
+mod stores;
 mod texts;
 mod value;
 
@@ -25,6 +26,7 @@ use crate::cli::Overrides;
 
 pub(crate) use self::{
     settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings, SweepSettings},
+    stores::{PluginSettings, StoreSettings, VaultLogin, VaultSettings},
     value::Source,
 };
 
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     /// Variables that look like ours and are Kubernetes' own.
     pub(crate) service_links: Vec<String>,
     values: Layer,
+    /// One for each of `[[secret_stores]]`.
+    stores: Vec<Layer>,
 }
 
 impl Config {
@@ -57,17 +61,21 @@ impl Config {
         environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self> {
         let mut values = keys::defaults();
+        let mut stores = Vec::new();
         if let Some(path) = &overrides.place.config {
-            values.extend(file::read(path)?);
+            let (found, listed) = file::read(path)?;
+            values.extend(found);
+            stores = listed;
         }
         let (variables, service_links) = environment::read(environment)?;
         values.extend(variables);
         values.extend(flags::read(overrides)?);
-        let settings = Settings::new(&values)?;
+        let settings = Settings::new(&values, &stores)?;
         Ok(Self {
             settings,
             service_links,
             values,
+            stores,
         })
     }
 }
@@ -119,6 +127,15 @@ impl fmt::Display for Config {
                 ),
             };
             writeln!(f, "{line:<44} # {source}")?;
+        }
+        for store in &self.stores {
+            write!(f, "\n[[secret_stores]]\n")?;
+            for key in stores::KEYS {
+                if let Some((value, source)) = store.get(key.path) {
+                    let name = key.path.trim_start_matches("secret_stores.");
+                    writeln!(f, "{:<44} # {source}", format!("{name} = {value}"))?;
+                }
+            }
         }
         Ok(())
     }

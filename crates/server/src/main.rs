@@ -25,6 +25,7 @@ mod policy;
 mod root_key;
 mod rotation;
 mod signals;
+mod stores;
 mod sweep;
 mod system;
 mod terminal;

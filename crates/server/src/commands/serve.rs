@@ -94,6 +94,14 @@ async fn run(
     let workers = WorkerThreads::start(settings.orders).context("no threads for orders");
     let workers = Arc::new(workers.or_exit(Exit::Other)?);
     let app = Arc::new(installation.app(settings, policy, workers.clone()));
+    // Whoever began them is gone.
+    let leftovers = app.outbox.begin().await.or_exit(Exit::Storage)?;
+    if leftovers > 0 {
+        tracing::info!(
+            leftovers,
+            "puts into secret stores were cut off; what came of them is removed"
+        );
+    }
     let parts = Parts {
         settings,
         tls,
@@ -170,6 +178,9 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     }
     tasks.spawn(rotate(rotator, Arc::clone(&app)));
     tasks.spawn(flush_uses(installation.clone()));
+    if !settings.stores.is_empty() {
+        tasks.spawn(empty_outbox(Arc::clone(&app)));
+    }
     tasks.spawn(resume_orders(app));
     tasks.spawn(signals::watch_storage(
         installation.stopped(),
@@ -344,6 +355,28 @@ async fn flush_uses(installation: Installation) {
     }
 }
 
+/// Removes from stores what is nobody's.
+async fn empty_outbox(app: Arc<App>) {
+    let mut pulse = interval(OUTBOX_PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        match app.outbox.step().await {
+            Ok(swept) if swept.removed > 0 => {
+                tracing::debug!(
+                    removed = swept.removed,
+                    "payloads are gone from their stores"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is nobody's in secret stores could not be looked for"
+            ),
+        }
+    }
+}
+
 /// Starts the jobs of orders that a stop or a full queue left behind.
 async fn resume_orders(app: Arc<App>) {
     let mut pulse = interval(ORDERS_PULSE);
@@ -388,6 +421,7 @@ impl Tasks {
 }
 
 const USES_PULSE: Duration = Duration::from_secs(60);
+const OUTBOX_PULSE: Duration = Duration::from_secs(2);
 const ORDERS_PULSE: Duration = Duration::from_secs(10);
 /// Less than a service manager's patience; what is cut is begun anew.
 const ORDERS_PATIENCE: Duration = Duration::from_secs(10);

@@ -321,7 +321,7 @@ impl Converted {
     pub(crate) fn check(&self) -> Result<()> {
         let mut values = keys::defaults();
         values.extend(self.values.clone());
-        Settings::new(&values).map(drop)
+        Settings::new(&values, &[]).map(drop)
     }
 }
 

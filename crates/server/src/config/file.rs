@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     Layer, exposure,
     keys::{self, Key},
+    stores,
     value::{self, Kind, Source, Value},
 };
 
@@ -21,7 +22,7 @@ use super::{
 /// # Errors
 /// It cannot be read, is no TOML, has an unknown key or a value of another
 /// kind, or holds a secret that others than its owner may read.
-pub(super) fn read(path: &Path) -> Result<Layer> {
+pub(super) fn read(path: &Path) -> Result<(Layer, Vec<Layer>)> {
     let unreadable = || format!("{}: cannot be read", path.display());
     let mut file = File::open(path).with_context(unreadable)?;
     exposure::refuse_writable_by_all(path, &file)?;
@@ -49,30 +50,67 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&self) -> Result<Layer> {
+    fn read(&self) -> Result<(Layer, Vec<Layer>)> {
         let root = DeTable::parse(self.text).map_err(|error| {
             let place = self.place(error.span().unwrap_or_default());
             anyhow::anyhow!("{place}: {}", error.message())
         })?;
         let mut layer = Layer::new();
         self.refuse_exposed("", root.get_ref())?;
-        self.read_table("", root.get_ref(), &mut layer)?;
-        Ok(layer)
+        let mut stores = Vec::new();
+        self.read_table("", root.get_ref(), &mut layer, &mut stores)?;
+        Ok((layer, stores))
     }
 
-    fn read_table(&self, above: &str, table: &DeTable<'_>, layer: &mut Layer) -> Result<()> {
+    /// A list of tables.
+    fn read_stores(&self, items: &DeArray<'_>) -> Result<Vec<Layer>> {
+        let read = |item: &Spanned<DeValue<'_>>| {
+            let DeValue::Table(table) = item.get_ref() else {
+                let place = self.place(item.span());
+                bail!("{place}: secret_stores has to be tables, each under [[secret_stores]]");
+            };
+            let mut layer = Layer::new();
+            for (name, value) in table {
+                let path = join("secret_stores", name.get_ref());
+                let key = stores::KEYS.iter().find(|key| key.path == path);
+                let key = key.with_context(|| {
+                    let place = self.place(name.span());
+                    format!("{place}: unknown key {path}; see docs/config.md for those there are")
+                })?;
+                let source = self.source(name.span());
+                layer.insert(key.path, (self.value(key, value)?, source));
+            }
+            Ok(layer)
+        };
+        items.iter().map(read).collect()
+    }
+
+    fn source(&self, span: Range<usize>) -> Source {
+        Source::File {
+            path: Arc::clone(self.path),
+            line: self.line(&span),
+        }
+    }
+
+    fn read_table(
+        &self,
+        above: &str,
+        table: &DeTable<'_>,
+        layer: &mut Layer,
+        stores: &mut Vec<Layer>,
+    ) -> Result<()> {
         for (name, value) in table {
             let path = join(above, name.get_ref());
             match (keys::find(&path), value.get_ref()) {
                 (Some(key), _) => {
-                    let source = Source::File {
-                        path: Arc::clone(self.path),
-                        line: self.line(&name.span()),
-                    };
+                    let source = self.source(name.span());
                     layer.insert(key.path, (self.value(key, value)?, source));
                 }
+                (None, DeValue::Array(items)) if path == "secret_stores" => {
+                    *stores = self.read_stores(items)?;
+                }
                 (None, DeValue::Table(inner)) if keys::is_table(&path) => {
-                    self.read_table(&path, inner, layer)?;
+                    self.read_table(&path, inner, layer, stores)?;
                 }
                 _ => bail!(
                     "{}: unknown key {path}; see docs/config.md for those there are",

@@ -152,6 +152,10 @@ pub(super) fn defaults() -> Layer {
 }
 
 impl Key {
+    pub(super) const fn without_default(path: &'static str, kind: Kind) -> Self {
+        key(path, kind, None)
+    }
+
     /// The variable that sets it: `DONJON_HTTP__LISTEN`.
     pub(super) fn variable(&self) -> String {
         let name = self.path.replace('.', "__").to_uppercase();

@@ -163,7 +163,7 @@ fn credential(values: &Values<'_>) -> Result<Credential> {
 }
 
 /// Reads a file that its owner alone may read. Blanks at its end do not count.
-fn password_in(path: &Path) -> Result<SecretBytes> {
+pub(super) fn password_in(path: &Path) -> Result<SecretBytes> {
     let unreadable = || format!("{}: cannot be read", path.display());
     let mut file = File::open(path).with_context(unreadable)?;
     ensure!(

@@ -20,6 +20,7 @@ use super::{
     Layer,
     keystone::KeystoneSettings,
     pkcs11,
+    stores::StoreSettings,
     texts::{
         auth_mode, base_url, header_name, log_format, log_level, method, origin, path,
         policy_defaults,
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) quotas: Quotas,
     /// Whether clients see which secret stores there are.
     pub(crate) multiple_stores: bool,
+    /// Those to choose from; none where there is the database alone.
+    pub(crate) stores: Vec<StoreSettings>,
     /// Never both everybody and credentials.
     pub(crate) cors: CorsConfig,
     /// How long what expired stays in the database; `None` is for ever.
@@ -146,7 +149,8 @@ impl Limits {
 }
 
 impl Settings {
-    pub(super) fn new(values: &Layer) -> Result<Self> {
+    pub(super) fn new(values: &Layer, stores: &[Layer]) -> Result<Self> {
+        let stores = super::stores::stores(stores)?;
         let values = Values(values);
         let data_dir = values.each("data_dir", path)?;
         let data_dir = data_dir.context("data_dir has a default")?;
@@ -161,7 +165,8 @@ impl Settings {
             limits: limits(&values)?,
             quotas: quotas(&values),
             cors: cors(&values)?,
-            multiple_stores: values.flag("secret_stores.multiple"),
+            multiple_stores: values.flag("secret_stores.multiple") || !stores.is_empty(),
+            stores,
             expired_kept: expired_kept(&values)?,
             orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
@@ -409,7 +414,15 @@ fn key_source(
 /// Values by key; errors say where a value stands.
 pub(super) struct Values<'a>(&'a Layer);
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    pub(super) fn of(layer: &'a Layer) -> Self {
+        Self(layer)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// The key and where its value stands.
     pub(super) fn place(&self, key: &str) -> String {
         match self.0.get(key) {

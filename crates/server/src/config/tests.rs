@@ -348,6 +348,71 @@ fn flags_are_true_or_false() {
 }
 
 #[test]
+fn secret_stores_are_a_list() {
+    const DATABASE: &str = "[[secret_stores]]\nname = \"db\"\nplugin = \"database\"\n";
+    const VAULT: &str = "[[secret_stores]]\nname = \"bao\"\nplugin = \"vault\"\n\
+                         url = \"https://bao:8200\"\nglobal_default = true\n";
+    const TOKEN: &str = "token_file = \"/token\"\n";
+    let settings = file(&format!("{DATABASE}{VAULT}{TOKEN}")).settings();
+    assert!(settings.multiple_stores);
+    let names: Vec<_> = settings
+        .stores
+        .iter()
+        .map(|store| store.name.as_str())
+        .collect();
+    assert_eq!(names, ["db", "bao"]);
+    let defaults: Vec<_> = settings
+        .stores
+        .iter()
+        .map(|store| store.global_default)
+        .collect();
+    assert_eq!(defaults, [false, true]);
+    let one = "global_default = true\n";
+    for (text, expected) in [
+        (DATABASE.to_owned(), "exactly one, not in 0"),
+        (
+            format!("{DATABASE}{one}{VAULT}{TOKEN}"),
+            "exactly one, not in 2",
+        ),
+        (
+            format!("{VAULT}{TOKEN}{VAULT}{TOKEN}"),
+            "two are named \"bao\"",
+        ),
+        (
+            format!("{DATABASE}{one}{}", DATABASE.replace("db", "other")),
+            "there is one database",
+        ),
+        (
+            VAULT.to_owned(),
+            "set either token_file, or role_id and secret_id_file",
+        ),
+        (
+            format!("{VAULT}{TOKEN}role_id = \"r\"\n"),
+            "set either token_file",
+        ),
+        (
+            format!("{DATABASE}{one}url = \"http://x\"\n"),
+            "donjon.toml:5: secret_stores.url: the database has none",
+        ),
+        (
+            format!("{VAULT}{TOKEN}colour = 1\n"),
+            "donjon.toml:7: unknown key secret_stores.colour",
+        ),
+        (
+            format!("{VAULT}{TOKEN}timeout_ms = 1\n"),
+            "has to be 100 to 20000",
+        ),
+        (
+            DATABASE.replace("database", "file"),
+            "has to be database or vault",
+        ),
+        ("secret_stores = [1]\n".to_owned(), "has to be tables"),
+    ] {
+        check(&file(&text), expected);
+    }
+}
+
+#[test]
 fn origins_are_named_exactly_or_get_no_credentials() {
     let rig =
         file("[cors]\nallowed_origin = [\"https://ui.example.org\", \"http://[::1]:8080\"]\n");

@@ -20,7 +20,7 @@ fn read_back(converted: &Converted) -> Vec<(&'static str, Value)> {
     let path = folder.path().join("donjon.toml");
     fs::write(&path, converted.toml().unwrap().as_bytes()).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let mut layer = file::read(&path).unwrap();
+    let (mut layer, _stores) = file::read(&path).unwrap();
     assert!(layer.remove("data_dir").is_some());
     layer
         .into_iter()

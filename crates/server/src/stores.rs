@@ -1,0 +1,140 @@
+//! Secret stores that are configured: their rows, and what speaks to those
+//! outside.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use donjon_app::{ActiveStore, OutsideStores, Startup};
+use donjon_domain::{
+    SecretStore,
+    ports::{OutsideCount, PayloadStore, Reading, RepositoryError, RepositoryExt, Turn},
+};
+
+use crate::{
+    config::{PluginSettings, Settings, StoreSettings, VaultSettings},
+    exit::{Exit, Failure, OrExit},
+};
+
+/// Gives each store that is configured its row. Takes no connection yet, so that
+/// a server starts while a store is away.
+///
+/// # Errors
+/// [`Exit::Config`] where a store cannot be used, or one that is not configured is
+/// still needed; else as storage fails.
+pub(crate) async fn open(
+    settings: &Settings,
+    startup: &Startup<'_>,
+    exit_of: impl Fn(donjon_app::Error) -> Failure,
+) -> Result<(Vec<ActiveStore>, OutsideStores), Failure> {
+    let deployment: Result<_, RepositoryError> = startup
+        .repository
+        .read_with(Reading::Point, |tx| tx.deployment())
+        .await;
+    let mut outside = match deployment.or_exit(Exit::Storage)? {
+        Some(deployment) => OutsideStores::new(deployment.id),
+        None => OutsideStores::none(),
+    };
+    let mut listed = Vec::new();
+    for store in &settings.stores {
+        let row = match &store.plugin {
+            PluginSettings::Database => startup.secret_store().await.map_err(&exit_of)?.store,
+            PluginSettings::Vault(vault) => {
+                let row = startup.outside_store(VAULT, &store.name);
+                let row = row.await.map_err(&exit_of)?;
+                let payloads = connect(store, vault).or_exit(Exit::Config)?;
+                outside.add(row.id, store.name.clone(), payloads);
+                row
+            }
+        };
+        listed.push(ActiveStore {
+            store: row,
+            name: store.name.clone(),
+            is_global_default: store.global_default,
+        });
+    }
+    if settings.multiple_stores && listed.is_empty() {
+        listed.push(startup.secret_store().await.map_err(&exit_of)?);
+    }
+    refuse_forgotten(startup, &listed).await?;
+    Ok((listed, outside))
+}
+
+/// A store that is not configured any more, and has payloads of this
+/// installation.
+async fn refuse_forgotten(startup: &Startup<'_>, listed: &[ActiveStore]) -> Result<(), Failure> {
+    let known: Vec<_> = listed.iter().map(|active| active.store.id).collect();
+    let found: Result<Vec<(SecretStore, OutsideCount)>, RepositoryError> = startup
+        .repository
+        .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+            let mut others = Vec::new();
+            for store in tx.secret_stores()? {
+                if !known.contains(&store.id) {
+                    let count = tx.count_outside(store.id)?;
+                    others.push((store, count));
+                }
+            }
+            Ok(others)
+        })
+        .await;
+    for (store, count) in found.or_exit(Exit::Storage)? {
+        if count == OutsideCount::default() {
+            continue;
+        }
+        let name = store.name.as_ref().map_or("", |name| name.as_str());
+        return Err(Failure::new(
+            Exit::Config,
+            anyhow!(
+                "secret store {name:?} ({}) is not configured, and still has payloads of {} secrets and {} \
+                 that wait to be removed; put it back into [[secret_stores]], without global_default if \
+                 nothing new is to go there",
+                store.plugin.as_str(),
+                count.secrets,
+                count.outbox
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(feature = "store-vault")]
+fn connect(store: &StoreSettings, vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    use donjon_store_vault::{Login, TlsFiles, VaultConfig, VaultStore};
+
+    use crate::config::VaultLogin;
+
+    let name = || format!("secret store {:?}", store.name);
+    let secret = vault.login.secret().with_context(name)?;
+    let login = match &vault.login {
+        VaultLogin::Token(_) => Login::Token(secret),
+        VaultLogin::AppRole { mount, role_id, .. } => Login::AppRole {
+            mount: mount.clone(),
+            role_id: role_id.clone(),
+            secret_id: secret,
+        },
+    };
+    let connected = VaultStore::new(VaultConfig {
+        url: vault.url.clone(),
+        mount: vault.mount.clone(),
+        prefix: vault.prefix.clone(),
+        namespace: vault.namespace.clone(),
+        login,
+        tls: TlsFiles {
+            cafile: vault.cafile.clone(),
+            certfile: vault.certfile.clone(),
+            keyfile: vault.keyfile.clone(),
+        },
+        patience: vault.timeout,
+    });
+    Ok(Arc::new(connected.with_context(name)?))
+}
+
+#[cfg(not(feature = "store-vault"))]
+fn connect(store: &StoreSettings, _vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    anyhow::bail!(
+        "secret store {:?}: this program was built without the feature store-vault",
+        store.name
+    )
+}
+
+/// As Barbican's clients know it.
+const VAULT: &str = "vault_plugin";
