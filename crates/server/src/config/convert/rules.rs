@@ -315,7 +315,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "/healthcheck answers as Barbican's does, without settings",
     ),
     ("p11_crypto_plugin", HSM),
-    ("kmip_plugin", HSM),
+    ("kmip_plugin", "there is no KMIP server behind it"),
     ("dogtag_plugin", "there is no Dogtag behind it"),
     ("vault_plugin", "there is no Vault behind it"),
     ("secretstore:*", STORES),
@@ -344,5 +344,6 @@ const ROLES: &str = "roles stand in policy rules: `donjon policy show`";
 const REMOTE: &str = "checks by http: and https: are refused";
 const TOKEN_CACHE: &str = "what Keystone says about tokens is kept in memory";
 const STORES: &str = "there is one secret store, the database";
-const HSM: &str = "there is no HSM behind it yet; payloads are sealed in software";
+const HSM: &str =
+    "not carried over by itself: see [pkcs11] in docs/config.md, and `donjon hsm doctor`";
 const CERTIFICATES: &str = "certificate orders are gone from Barbican too";

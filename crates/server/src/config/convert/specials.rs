@@ -236,7 +236,7 @@ pub(super) fn crypto_plugins(to: &mut Conversion<'_>, from: &Entry, value: &str)
         from,
         value,
         "simple_crypto",
-        "payloads are sealed in software; there is no HSM behind it yet",
+        "payloads are sealed in software; a root key in an HSM is root_key.current = \"pkcs11:\"",
     )
 }
 
