@@ -58,7 +58,7 @@ fn control(tree: &Path, binary: &Path) -> Result<()> {
     let glibc = glibc(&fs::read(binary)?).unwrap_or_else(|| "2.17".to_owned());
     let text = format!(
         "Package: donjon\nVersion: {}\nArchitecture: {}\nMaintainer: Donjon developers <donjon@localhost>\n\
-         Depends: adduser, libc6 (>= {glibc}), libgcc-s1\nSection: admin\nPriority: optional\n\
+         Depends: adduser, procps, libc6 (>= {glibc}), libgcc-s1\nSection: admin\nPriority: optional\n\
          Description: key manager with the REST API of OpenStack Barbican\n \
          Keeps passwords, keys and certificates in one file, sealed under a root key, and speaks\n \
          the REST API of OpenStack Barbican.\n",
