@@ -2,6 +2,7 @@
 
 mod access_rules;
 mod barbicanclient;
+mod castellan;
 mod old;
 mod outage;
 mod sdk;
@@ -18,6 +19,8 @@ pub(crate) enum Suite {
     AccessRules(suite::Args),
     /// Run the functional tests of python-barbicanclient
     Barbicanclient(suite::Args),
+    /// Run the functional tests of Castellan, by which Nova and others reach a key manager
+    Castellan(suite::Args),
     Golden(golden::Args),
     /// Run the client of Debian 12
     Old(suite::Args),
@@ -38,6 +41,7 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
         Suite::AccessRules(args) => suite::run(&access_rules::SUITE, args),
         Suite::Barbicanclient(args) => suite::run(&barbicanclient::SUITE, args),
+        Suite::Castellan(args) => suite::run(&castellan::SUITE, args),
         Suite::Golden(args) => golden::run(args),
         Suite::Old(args) => suite::run(&old::SUITE, args),
         Suite::Osc(args) => osc::run(args),
