@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 pub(crate) mod debian;
 pub(crate) mod http;
 pub(crate) mod keystone;
+pub(crate) mod peer;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod run;

@@ -446,6 +446,7 @@ impl Own {
             .arg(program)
             .arg(self.folder.path())
             .arg(self.port.to_string())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("BOOTSTRAP_PASSWORD", password);
         let log = self.folder.path().join("keystone.log");
         let daemon = Daemon::start(&mut command, &log).context("starting Keystone")?;

@@ -7,23 +7,12 @@ password of the administrator is read from BOOTSTRAP_PASSWORD. Once it answers, 
 """
 
 import os
-import socketserver
 import sys
-import wsgiref.simple_server
+
+from wsgi_server import Handler, Server
 
 FOLDER, PORT = sys.argv[1], int(sys.argv[2])
 CONFIG = os.path.join(FOLDER, "keystone.conf")
-
-
-class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class Handler(wsgiref.simple_server.WSGIRequestHandler):
-    def address_string(self):
-        # No reverse look-up for a line of the log.
-        return self.client_address[0]
 
 
 def manage(*words):

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Args, Suite};
 use crate::kit::build::{self, Profile};
 use crate::kit::keystone::Keystone;
+use crate::kit::peer::{self, Barbican};
 use crate::kit::server::{self, Launch};
 
 /// Which server it is, as lists and reports call it.
@@ -31,8 +32,9 @@ pub(crate) struct Site {
     pub(crate) server: Server,
     /// `http://HOST:PORT[/PREFIX]`, without a slash at the end and without `/v1`.
     base: String,
-    // Before Keystone, so that it is dropped first.
+    // Before Keystone, so that they are dropped first.
     donjon: Option<server::Server>,
+    _barbican: Option<Barbican>,
     pub(crate) keystone: Keystone,
 }
 
@@ -71,9 +73,11 @@ impl Site {
                 server,
                 base: url.trim_end_matches('/').to_owned(),
                 donjon: None,
+                _barbican: None,
                 keystone: Keystone::of_environment()?,
             }),
-            (Server::Barbican | Server::Other, _) => bail!("no such server can be started"),
+            (Server::Barbican, _) => Self::barbican(),
+            (Server::Other, None) => bail!("no URL of another server"),
         }
     }
 
@@ -97,6 +101,20 @@ impl Site {
             server: Server::Donjon,
             base: donjon.base(),
             donjon: Some(donjon),
+            _barbican: None,
+            keystone,
+        })
+    }
+
+    fn barbican() -> Result<Self> {
+        let keystone = Keystone::start()?;
+        let barbican = Barbican::start(&keystone)?;
+        keystone.set_key_manager(&barbican.base())?;
+        Ok(Self {
+            server: Server::Barbican,
+            base: barbican.base(),
+            donjon: None,
+            _barbican: Some(barbican),
             keystone,
         })
     }
@@ -115,7 +133,7 @@ impl Site {
     pub(crate) fn describe(&self) -> String {
         match self.server {
             Server::Donjon => "Donjon".to_owned(),
-            Server::Barbican => "Barbican".to_owned(),
+            Server::Barbican => format!("Barbican {}", peer::VERSION),
             Server::Other => self.base.clone(),
         }
     }
