@@ -19,6 +19,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ("donjon-app", &["donjon-domain", "donjon-oslo-policy"]),
     ("donjon-auth-keystone", &["donjon-domain"]),
     ("donjon-auth-local", &["donjon-domain"]),
+    ("donjon-crypto-pkcs11", &["donjon-domain"]),
     (
         "donjon-crypto-software",
         &["donjon-domain", "donjon-envelope"],
@@ -34,6 +35,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
             "donjon-app",
             "donjon-auth-keystone",
             "donjon-auth-local",
+            "donjon-crypto-pkcs11",
             "donjon-crypto-software",
             "donjon-domain",
             "donjon-oslo-policy",
