@@ -7,6 +7,7 @@ mod old;
 mod outage;
 mod sdk;
 mod services;
+mod tempest;
 
 use anyhow::Result;
 
@@ -33,6 +34,8 @@ pub(crate) enum Suite {
     Sdk(suite::Args),
     /// Run classes of Cinder, Manila, Nova, Octavia and Swift
     Services(suite::Args),
+    /// Run the tests of barbican-tempest-plugin
+    Tempest(suite::Args),
 }
 
 /// # Errors
@@ -50,5 +53,6 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
         Suite::Schemathesis(args) => schemathesis::run(args),
         Suite::Sdk(args) => suite::run(&sdk::SUITE, args),
         Suite::Services(args) => suite::run(&services::SUITE, args),
+        Suite::Tempest(args) => suite::run(&tempest::SUITE, args),
     }
 }
