@@ -18,5 +18,6 @@ mod policy;
 mod root_key;
 mod rotation;
 mod running;
+mod shredding;
 mod tokens;
 mod verbs;

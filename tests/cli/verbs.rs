@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use super::support::{Rig, Server, chmod};
 
-const VERBS: [&[&str]; 22] = [
+const VERBS: [&[&str]; 23] = [
     &[],
     &["serve"],
     &["init"],
@@ -22,6 +22,7 @@ const VERBS: [&[&str]; 22] = [
     &["rotate", "status"],
     &["rotate", "pause"],
     &["rotate", "resume"],
+    &["shred"],
     &["root-key"],
     &["root-key", "new"],
     &["root-key", "check"],
@@ -157,7 +158,8 @@ fn the_examples_of_the_help_work_as_they_stand() {
         for example in examples {
             let rig = machine();
             let mut line = placed(&example, &rig);
-            let place = if line.contains("rotate root") {
+            let place = if line.contains("rotate root") || line.contains("donjon shred --root-key")
+            {
                 format!("--root-key {}", rig.path("etc/root.key").display())
             } else if line.contains("--data-dir") {
                 format!("--data-dir {}", rig.path("var/donjon").display())
@@ -169,11 +171,12 @@ fn the_examples_of_the_help_work_as_they_stand() {
                 "policy explain",
                 "root-key check",
                 "donjon rotate",
+                "donjon shred",
             ];
             if needs_data.iter().any(|verb| line.contains(verb)) {
                 type_in(&rig, &format!("donjon init {place}"));
             }
-            if line.contains("rotate project") {
+            if line.contains("rotate project") || line.contains("shred --project") {
                 real_id(&rig, &example, &place);
             }
             // These speak to a server that works.

@@ -16,7 +16,7 @@ use donjon_domain::{
     ProjectId, Timestamp,
     ports::{
         DirectoryError, Holdings, OwningProject, Presence, ProjectDirectory, Reading, Registration,
-        Removal, RepositoryError, RepositoryExt, Standing, Turn, WriteTx,
+        Removal, RemovalCause, RepositoryError, RepositoryExt, Standing, Turn, WriteTx,
     },
 };
 
@@ -203,13 +203,36 @@ impl Departures {
         since: Timestamp,
         limit: NonZeroU32,
     ) -> Result<Removal, Error> {
+        self.remove(project, RemovalCause::Missed(since), limit)
+            .await
+    }
+
+    /// The same for a project that the operator wants to be gone, whatever the
+    /// identity service says. Never gives [`Removal::Spared`].
+    ///
+    /// # Errors
+    /// As storage fails; what was removed before is.
+    pub async fn purge_some(
+        &self,
+        project: &ProjectId,
+        limit: NonZeroU32,
+    ) -> Result<Removal, Error> {
+        self.remove(project, RemovalCause::Ordered, limit).await
+    }
+
+    async fn remove(
+        &self,
+        project: &ProjectId,
+        cause: RemovalCause,
+        limit: NonZeroU32,
+    ) -> Result<Removal, Error> {
         let now = self.core.clock.now();
         let of = project.clone();
         let removal = self
-            .write(move |tx| tx.remove_from_project(&of, since, now, limit))
+            .write(move |tx| tx.remove_from_project(&of, cause, now, limit))
             .await?;
         match removal {
-            Removal::Registered => self.remove_registrations(project, since, limit).await,
+            Removal::Registered => self.remove_registrations(project, cause, limit).await,
             Removal::Done => {
                 // Whoever comes after gets a key that is there.
                 self.core.sealing.forget_project(project);
@@ -224,7 +247,7 @@ impl Departures {
     async fn remove_registrations(
         &self,
         project: &ProjectId,
-        since: Timestamp,
+        cause: RemovalCause,
         limit: NonZeroU32,
     ) -> Result<Removal, Error> {
         let of = project.clone();
@@ -237,7 +260,9 @@ impl Departures {
             .await;
         let (found, of) = (found?, project.clone());
         self.write(move |tx| {
-            if tx.standing(&of)? != Standing::Missed(since) {
+            if let RemovalCause::Missed(since) = cause
+                && tx.standing(&of)? != Standing::Missed(since)
+            {
                 return Ok(Removal::Spared);
             }
             let mut removed = 0;

@@ -39,9 +39,9 @@ pub use tx::{
     AclReads, AclWrites, ConsumerReads, ConsumerWrites, ContainerReads, ContainerWrites, Counted,
     Doomed, Holdings, KekReads, KekWrites, OrderReads, OrderWrites, OutsideCount, OutsideReads,
     OutsideWrites, OwningProject, ProjectReads, ProjectWrites, PutIntent, QuotaReads, QuotaWrites,
-    ReadTx, Registration, Removal, RotationReads, RotationWrites, SealedObject, SealedRow,
-    SecretReads, SecretStoreReads, SecretStoreWrites, SecretWrites, Standing, TransportKeyReads,
-    TransportKeyWrites, UserMetadataReads, UserMetadataWrites, WriteTx,
+    ReadTx, Registration, Removal, RemovalCause, RotationReads, RotationWrites, SealedObject,
+    SealedRow, SecretReads, SecretStoreReads, SecretStoreWrites, SecretWrites, Standing,
+    TransportKeyReads, TransportKeyWrites, UserMetadataReads, UserMetadataWrites, WriteTx,
 };
 pub use workers::{QueueFull, Workers};
 

@@ -8,6 +8,7 @@
 pub(crate) mod client;
 mod explain;
 mod protocol;
+mod purge;
 mod rotate;
 pub(crate) mod socket;
 mod sweep;
@@ -16,10 +17,7 @@ use std::{fmt, sync::Arc};
 
 use donjon_app::App;
 use donjon_auth_local::{NewToken, Tokens};
-use donjon_domain::{
-    ProjectId, TokenId, TokenRow, UserId,
-    ports::{Clock, RepositoryError},
-};
+use donjon_domain::{ProjectId, TokenId, TokenRow, UserId, ports::Clock};
 
 pub(crate) use self::protocol::{
     DepartedView, KeyCount, NewTokenRequest, ProjectLeft, Question, Request, Response,
@@ -55,6 +53,8 @@ impl Admin {
             Request::ProjectsSweep { is_dry } => self.sweep(is_dry).await,
             Request::RotatePause {} => self.pause_rotation(true).await,
             Request::RotateResume {} => self.pause_rotation(false).await,
+            Request::ProjectHoldings { project } => self.holdings(&project).await,
+            Request::ProjectPurge { project } => self.purge(&project).await,
         };
         outcome.unwrap_or_else(|refusal| refusal)
     }
@@ -102,11 +102,7 @@ fn refused(message: impl Into<String>) -> Response {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err asks for"
-)]
-fn failed(error: RepositoryError) -> Response {
+fn failed(error: impl std::error::Error) -> Response {
     Response::Failed {
         message: text_of(&error),
     }

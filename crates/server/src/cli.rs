@@ -56,6 +56,13 @@ pub(crate) enum Verb {
     /// Talks to the running server.
     #[command(subcommand, after_help = PROJECTS_EXAMPLES)]
     Projects(Projects),
+    /// Make unreadable what was deleted, in old backups too; or remove a whole project with its keys
+    ///
+    /// Every project gets a new key, then all moves to the new root key, which is configured as root_key.current.
+    /// Whoever destroys the old one makes every older backup unreadable. Talks to the running server; where none runs,
+    /// works on the data folder.
+    #[command(after_help = SHRED_EXAMPLES)]
+    Shred(Shred),
     /// Check the configuration, and make one from Barbican's
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -334,6 +341,18 @@ pub(crate) struct RotateProject {
     pub(crate) wait: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Shred {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Remove this project instead: all that it owns, and its keys
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// Do so without asking
+    #[arg(long, requires = "project")]
+    pub(crate) yes: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Projects {
     /// Remove what projects left behind that Keystone has deleted
@@ -517,6 +536,10 @@ const PROJECTS_SWEEP_EXAMPLES: &str = "\
 Examples:
   donjon projects sweep --dry-run
   donjon projects sweep --config /etc/donjon/donjon.toml";
+const SHRED_EXAMPLES: &str = "\
+Examples:
+  DONJON_ROOT_KEY__PREVIOUS=file:/etc/donjon/root.key donjon shred --root-key /etc/donjon/root.key.new
+  donjon shred --project web --yes";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:

@@ -7,15 +7,17 @@ mod convert;
 mod hsm;
 mod init;
 mod policy;
+mod progress;
 mod projects;
 mod root_key;
 mod rotate;
 mod serve;
+mod shred;
 mod token;
 
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
     check::check, convert::convert, init::init, policy::policy, projects::projects,
-    root_key::root_key, rotate::rotate, serve::serve, token::token,
+    root_key::root_key, rotate::rotate, serve::serve, shred::shred, token::token,
 };

@@ -65,6 +65,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Policy(verb)) => commands::policy(&verb),
         Some(Verb::Rotate(verb)) => commands::rotate(&verb),
         Some(Verb::Projects(verb)) => commands::projects(&verb),
+        Some(Verb::Shred(verb)) => commands::shred(&verb),
         Some(Verb::RootKey(verb)) => commands::root_key(&verb),
         #[cfg(feature = "pkcs11")]
         Some(Verb::Hsm(verb)) => commands::hsm(&verb),

@@ -343,3 +343,22 @@ fn a_removal_goes_on_after_a_failure() {
     assert_eq!(case.remove("p2", 0), Removal::Removed(2));
     assert_eq!(case.remove("p2", 0), Removal::Done);
 }
+
+#[test]
+fn the_operator_can_remove_a_project_that_is_known_and_in_use() {
+    let case = Case::new();
+    case.look();
+    let member = caller("u", "p2", &["member"]);
+    let id = case.store("p2");
+    let departures = &case.rig.app.departures;
+    let project = ProjectId::new("p2");
+    while block_on(departures.purge_some(&project, LIMIT)).unwrap() != Removal::Done {}
+    assert!(case.holdings("p2").is_empty());
+    assert!(matches!(
+        case.rig.payload(&member, id).unwrap_err(),
+        Error::NotFound(_)
+    ));
+    assert_eq!(case.holdings("p1").secrets, 1);
+    let id = case.store("p2");
+    assert_eq!(case.rig.payload(&member, id).unwrap(), b"payload");
+}

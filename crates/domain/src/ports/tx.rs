@@ -13,7 +13,8 @@ pub use containers::{ContainerReads, ContainerWrites};
 pub use orders::{OrderReads, OrderWrites};
 pub use outside::{Doomed, OutsideCount, OutsideReads, OutsideWrites, PutIntent};
 pub use projects::{
-    Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal, Standing,
+    Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal, RemovalCause,
+    Standing,
 };
 pub use quotas::{Counted, QuotaReads, QuotaWrites};
 pub use rotation::{RotationReads, RotationWrites, SealedObject, SealedRow};

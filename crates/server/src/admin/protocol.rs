@@ -30,6 +30,10 @@ pub(crate) enum Request {
     RotateResume {},
     #[serde(rename = "projects-sweep")]
     ProjectsSweep { is_dry: bool },
+    #[serde(rename = "project-holdings")]
+    ProjectHoldings { project: String },
+    #[serde(rename = "project-purge")]
+    ProjectPurge { project: String },
 }
 
 /// What a rule is asked.
@@ -84,6 +88,12 @@ pub(crate) enum Response {
     Rotation(RotationView),
     Sweep(SweepView),
     SweepBegun {},
+    /// What a project has.
+    Holdings {
+        /// Rows and keys.
+        left: u64,
+        text: String,
+    },
     /// The request makes no sense.
     Refused {
         message: String,

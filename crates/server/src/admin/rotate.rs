@@ -1,9 +1,9 @@
 //! Changing keys.
 
-use donjon_app::{Begun, Error, RotationStatus};
+use donjon_app::{Begun, RotationStatus};
 use donjon_domain::ProjectId;
 
-use super::{Admin, KeyCount, ProjectLeft, Response, RotationView, refused, text_of};
+use super::{Admin, KeyCount, ProjectLeft, Response, RotationView, failed, refused};
 use crate::rotation;
 
 impl Admin {
@@ -98,16 +98,6 @@ fn view(status: &RotationStatus, is_paused: bool) -> RotationView {
         retired: retired.collect(),
         left: status.left(),
         is_paused,
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err asks for"
-)]
-fn failed(error: Error) -> Response {
-    Response::Failed {
-        message: text_of(&error),
     }
 }
 

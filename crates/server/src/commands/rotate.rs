@@ -1,10 +1,10 @@
 //! `donjon rotate`.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use donjon_app::Policy;
 
-use super::ask;
+use super::{ask, progress::Progress};
 use crate::{
     admin::{Request, Response, RotationView},
     cli,
@@ -28,28 +28,36 @@ pub(crate) fn rotate(verb: &cli::Rotate) -> Result<Exit, Failure> {
     let settings = ask::load(place)?;
     let mut view = converse(&settings, || request(verb))?;
     if is_waiting {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .or_exit(Exit::Other)?;
-        let all = view.left.max(1);
-        let mut shown = u64::MAX;
-        while view.left > 0 {
-            if view.left != shown {
-                shown = view.left;
-                let done = all.saturating_sub(shown).saturating_mul(100) / all;
-                let note = if view.is_paused { ", paused" } else { "" };
-                let line = format!("{done:3} %, {shown} left{note}");
-                writeln!(std::io::stderr(), "{line}").or_exit(Exit::Other)?;
-            }
-            runtime.block_on(async { tokio::time::sleep(PULSE).await });
-            view = converse(&settings, || Request::RotateStatus {})?;
-        }
+        view = wait(&settings, view)?;
     }
     ask::print(&text(&view))
 }
 
-fn converse(settings: &Settings, request: impl Fn() -> Request) -> Result<RotationView, Failure> {
+/// Waits until nothing is left, and shows how far it is.
+pub(super) fn wait(settings: &Settings, mut view: RotationView) -> Result<RotationView, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .or_exit(Exit::Other)?;
+    let mut progress = Progress::new(view.left);
+    while view.left > 0 {
+        let note = if view.is_paused {
+            ", paused: `donjon rotate resume` goes on"
+        } else {
+            ""
+        };
+        progress.show(view.left, note)?;
+        runtime.block_on(async { tokio::time::sleep(PULSE).await });
+        view = converse(settings, || Request::RotateStatus {})?;
+    }
+    Ok(view)
+}
+
+/// Asks for something that is answered with how far changes of keys are.
+pub(super) fn converse(
+    settings: &Settings,
+    request: impl Fn() -> Request,
+) -> Result<RotationView, Failure> {
     // No rule decides about keys, so a bad policy file is no obstacle.
     let policy = || Ok(Policy::new(settings.policy.defaults));
     match ask::ask(settings, || Ok(request()), policy)? {

@@ -7,7 +7,7 @@ use donjon_domain::{
     Timestamp,
     ports::{
         Counted, Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal,
-        RepositoryError, Standing,
+        RemovalCause, RepositoryError, Standing,
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -200,13 +200,14 @@ impl ProjectWrites for WriteTransaction<'_> {
     fn remove_from_project(
         &mut self,
         project: &ProjectId,
-        since: Timestamp,
+        cause: RemovalCause,
         now: Timestamp,
         limit: NonZeroU32,
     ) -> Result<Removal, RepositoryError> {
         self.write(|tx| {
-            if read_standing(tx.connection, project)? != Standing::Missed(since)
-                || has_token(tx.connection, project, now)?
+            if let RemovalCause::Missed(since) = cause
+                && (read_standing(tx.connection, project)? != Standing::Missed(since)
+                    || has_token(tx.connection, project, now)?)
             {
                 return Ok(Removal::Spared);
             }

@@ -224,6 +224,7 @@ macro_rules! repository_contract {
                 nothing_is_stored_under_the_keys_of_a_removed_project,
                 who_is_not_missed_is_spared,
                 a_removal_ends_when_the_project_is_back,
+                an_ordered_removal_asks_nobody,
             }
         }
     };

@@ -60,6 +60,16 @@ pub enum Registration {
     Container(ContainerId, ContainerConsumer),
 }
 
+/// Why a project is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalCause {
+    /// The identity service does not know it since then. Ends as soon as that is
+    /// not so any more, or a local token acts on the project.
+    Missed(Timestamp),
+    /// The operator wants it.
+    Ordered,
+}
+
 /// What a step of a removal did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
@@ -135,16 +145,16 @@ pub trait ProjectWrites {
     ) -> Result<bool, RepositoryError>;
 
     /// Removes up to `limit` rows of what a project owns, with all that hangs on
-    /// it, if it is missed since exactly `since` and no local token acts on it. When
-    /// nothing is left, its KEKs go, of any state, and what was remembered about
-    /// it: from then on nothing can be stored under those KEKs.
+    /// it, as long as the cause holds. When nothing is left, its KEKs go, of any
+    /// state, and what was remembered about it: from then on nothing can be stored
+    /// under those KEKs.
     ///
     /// # Errors
     /// As storage fails.
     fn remove_from_project(
         &mut self,
         project: &ProjectId,
-        since: Timestamp,
+        cause: RemovalCause,
         now: Timestamp,
         limit: NonZeroU32,
     ) -> Result<Removal, RepositoryError>;

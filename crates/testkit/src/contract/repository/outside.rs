@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use donjon_domain::{
     ContentType, Outside, SealedKind, Secret, SecretStoreId, StoredPayload, Timestamp,
     ports::{
-        Doomed, OutsideCount, PutIntent, Repository, RepositoryError, RepositoryErrorKind,
-        SealedObject,
+        Doomed, OutsideCount, PutIntent, RemovalCause, Repository, RepositoryError,
+        RepositoryErrorKind, SealedObject,
     },
 };
 
@@ -142,7 +142,12 @@ pub fn a_departed_project_dooms_its_payloads(repository: &dyn Repository) {
         let project = sample::project("project");
         tx.confirm_project(&project)?;
         tx.miss_project(&project, at(1))?;
-        tx.remove_from_project(&project, at(1), at(2), NonZeroU32::MAX)
+        tx.remove_from_project(
+            &project,
+            RemovalCause::Missed(at(1)),
+            at(2),
+            NonZeroU32::MAX,
+        )
     });
     let expected = [doom(1, 1, 1, None, 0), doom(3, 1, 3, None, 0)];
     assert_eq!(doomed(repository, 1, i64::MAX), expected);

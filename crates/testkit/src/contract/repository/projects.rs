@@ -4,7 +4,10 @@ use std::num::NonZeroU32;
 
 use donjon_domain::{
     ConsumerId, KekScope, KekState, Order, ProjectQuotas, RootKeyId, Timestamp,
-    ports::{Counted, Holdings, Registration, Removal, Repository, RepositoryErrorKind, Standing},
+    ports::{
+        Counted, Holdings, Registration, Removal, RemovalCause, Repository, RepositoryErrorKind,
+        Standing,
+    },
 };
 
 use super::{add, add_kek, read, write, write_fails};
@@ -241,6 +244,24 @@ pub fn a_removal_ends_when_the_project_is_back(repository: &dyn Repository) {
     assert_eq!(holdings(repository, "p").secrets, 2);
 }
 
+/// An operator need not wait for the identity service, and what is remembered of
+/// the project goes too.
+pub fn an_ordered_removal_asks_nobody(repository: &dyn Repository) {
+    let ordered = |project, limit| remove_for(repository, project, RemovalCause::Ordered, limit);
+    for number in 1..=3 {
+        add(repository, &sample::secret(number, "p"));
+    }
+    add(repository, &sample::secret(4, "q"));
+    confirm(repository, "p");
+    assert_eq!(ordered("p", 2), Removal::Removed(2));
+    assert_eq!(ordered("p", 2), Removal::Removed(1));
+    assert_eq!(ordered("p", 2), Removal::Done);
+    assert_eq!(standing(repository, "p"), Standing::Unconfirmed);
+    assert_eq!(ordered("p", 2), Removal::Done);
+    assert_eq!(ordered("nobody", 2), Removal::Done);
+    assert_eq!(owners(repository), ["q"]);
+}
+
 fn at(seconds: i64) -> Timestamp {
     sample::NOW.plus_seconds(seconds)
 }
@@ -274,9 +295,18 @@ fn holdings(repository: &dyn Repository, project: &'static str) -> Holdings {
 }
 
 fn remove(repository: &dyn Repository, project: &'static str, since: i64, limit: u32) -> Removal {
+    remove_for(repository, project, RemovalCause::Missed(at(since)), limit)
+}
+
+fn remove_for(
+    repository: &dyn Repository,
+    project: &'static str,
+    cause: RemovalCause,
+    limit: u32,
+) -> Removal {
     let limit = NonZeroU32::new(limit).expect("at least one");
     write(repository, move |tx| {
-        tx.remove_from_project(&sample::project(project), at(since), sample::NOW, limit)
+        tx.remove_from_project(&sample::project(project), cause, sample::NOW, limit)
     })
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 use donjon_domain::{
     KekScope, KekState, ProjectId, RootKeyId, Timestamp,
     ports::{
-        Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal,
+        Holdings, OwningProject, ProjectReads, ProjectWrites, Registration, Removal, RemovalCause,
         RepositoryError, Standing,
     },
 };
@@ -91,12 +91,13 @@ impl ProjectWrites for Tx {
     fn remove_from_project(
         &mut self,
         project: &ProjectId,
-        since: Timestamp,
+        cause: RemovalCause,
         now: Timestamp,
         limit: NonZeroU32,
     ) -> Result<Removal, RepositoryError> {
-        if standing(&self.state, project) != Standing::Missed(since)
-            || has_token(&self.state, project, now)
+        if let RemovalCause::Missed(since) = cause
+            && (standing(&self.state, project) != Standing::Missed(since)
+                || has_token(&self.state, project, now))
         {
             return Ok(Removal::Spared);
         }
