@@ -4,6 +4,7 @@ mod access_rules;
 mod barbicanclient;
 mod castellan;
 mod old;
+mod openbao;
 mod outage;
 mod sdk;
 mod services;
@@ -25,6 +26,7 @@ pub(crate) enum Suite {
     Golden(golden::Args),
     /// Run the client of Debian 12
     Old(suite::Args),
+    Openbao(openbao::Args),
     Osc(osc::Args),
     /// Stop Keystone, kill it and start it again under load
     Outage(suite::Args),
@@ -47,6 +49,7 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
         Suite::Castellan(args) => suite::run(&castellan::SUITE, args),
         Suite::Golden(args) => golden::run(args),
         Suite::Old(args) => suite::run(&old::SUITE, args),
+        Suite::Openbao(args) => openbao::run(args),
         Suite::Osc(args) => osc::run(args),
         Suite::Outage(args) => suite::run(&outage::SUITE, args),
         Suite::Policy(args) => policy::run(args),

@@ -26,6 +26,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ),
     ("donjon-domain", &[]),
     ("donjon-envelope", &[]),
+    ("donjon-http-client", &[]),
     ("donjon-kmip-ttlv", &[]),
     ("donjon-oslo-policy", &[]),
     (
@@ -40,10 +41,15 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
             "donjon-domain",
             "donjon-oslo-policy",
             "donjon-storage-sqlite",
+            "donjon-store-vault",
             "donjon-transport",
         ],
     ),
     ("donjon-storage-sqlite", &["donjon-domain"]),
+    (
+        "donjon-store-vault",
+        &["donjon-domain", "donjon-http-client"],
+    ),
     ("donjon-testkit", &["donjon-domain"]),
     ("donjon-transport", &[]),
     ("xtask", &[]),

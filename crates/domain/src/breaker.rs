@@ -75,6 +75,10 @@ impl Breaker {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "some instant to count from; nothing waits"
+)]
 mod tests {
     use super::*;
 

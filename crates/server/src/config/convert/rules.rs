@@ -317,7 +317,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("p11_crypto_plugin", HSM),
     ("kmip_plugin", "there is no KMIP server behind it"),
     ("dogtag_plugin", "there is no Dogtag behind it"),
-    ("vault_plugin", "there is no Vault behind it"),
+    ("vault_plugin", VAULT),
     ("secretstore:*", STORES),
     (
         "cors.*",
@@ -343,7 +343,9 @@ const CONNECTIONS: &str = "connections are handled without settings";
 const ROLES: &str = "roles stand in policy rules: `donjon policy show`";
 const REMOTE: &str = "checks by http: and https: are refused";
 const TOKEN_CACHE: &str = "what Keystone says about tokens is kept in memory";
-const STORES: &str = "there is one secret store, the database";
+const STORES: &str =
+    "not carried over by itself: name the stores in [[secret_stores]] (docs/config.md)";
+const VAULT: &str = "not carried over by itself: a store with plugin = \"vault\" in [[secret_stores]] (docs/config.md) is its like";
 const HSM: &str =
     "not carried over by itself: see [pkcs11] in docs/config.md, and `donjon hsm doctor`";
 const CERTIFICATES: &str = "certificate orders are gone from Barbican too";

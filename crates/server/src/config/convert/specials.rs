@@ -226,7 +226,7 @@ pub(super) fn secretstore_plugins(
         from,
         value,
         "store_crypto",
-        "there is one secret store, the database",
+        "payloads are in the database; other stores are named in [[secret_stores]] (docs/config.md)",
     )
 }
 
