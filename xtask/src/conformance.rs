@@ -1,6 +1,7 @@
 //! `conformance SUITE`: holds the server and its parts against what Barbican, its clients and its libraries do.
 
 mod access_rules;
+mod all;
 mod barbicanclient;
 mod castellan;
 mod old;
@@ -17,6 +18,8 @@ use crate::{golden, osc, policy, schemathesis, suite};
 /// Compare the server and its parts with Barbican, its clients and its libraries
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Suite {
+    /// Run every suite, and print one table of all
+    All(all::Args),
     /// Try what an application credential with access rules reaches
     AccessRules(suite::Args),
     /// Run the functional tests of python-barbicanclient
@@ -44,6 +47,7 @@ pub(crate) enum Suite {
 /// What the suite found.
 pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
+        Suite::All(args) => all::run(args),
         Suite::AccessRules(args) => suite::run(&access_rules::SUITE, args),
         Suite::Barbicanclient(args) => suite::run(&barbicanclient::SUITE, args),
         Suite::Castellan(args) => suite::run(&castellan::SUITE, args),

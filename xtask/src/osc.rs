@@ -17,6 +17,7 @@ use crate::kit::build::{self, Profile};
 use crate::kit::server::Launch;
 use crate::kit::table::Table;
 use crate::kit::{python, workspace};
+use crate::suite::report::Tally;
 
 const PACKAGES: &[&str] = &[
     "python-openstackclient==10.5.0",
@@ -24,7 +25,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// Run OpenStack's command-line clients against the server and compare what they print
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Run `barbican` alone, against a running server in noauth mode
     #[arg(long, value_name = "URL")]
@@ -56,20 +57,32 @@ struct Client {
 /// # Errors
 /// A command that prints something else than expected, or programs that cannot be had.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let failed = tally(args)?.failed;
+    ensure!(failed == 0, "{failed} commands failed");
+    Ok(())
+}
+
+/// Runs the commands, prints them, and counts them; those that fail are part of the count.
+///
+/// # Errors
+/// Programs that cannot be had.
+pub(crate) fn tally(args: &Args) -> Result<Tally> {
     let file = workspace::root().join("tests/conformance/osc.json");
     let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
     let steps: Vec<Step> =
         serde_json::from_slice(&text).with_context(|| format!("parsing {}", file.display()))?;
     let bin = python::environment("osc", PACKAGES)?;
     let mut table = Table::new(&["client", "commands", "passed", "failed"]);
-    let mut failed = 0;
+    let mut tally = Tally::default();
     let mut play = |client: &Client| -> Result<()> {
         let count = client.play(&steps, args.verbose)?;
         let numbers = [steps.len(), steps.len() - count, count];
         table.row(
             std::iter::once(client.name.to_owned()).chain(numbers.map(|number| number.to_string())),
         );
-        failed += count;
+        tally.tests += steps.len();
+        tally.passed += steps.len() - count;
+        tally.failed += count;
         Ok(())
     };
     match &args.against {
@@ -89,8 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     println!("{table}");
-    ensure!(failed == 0, "{failed} commands failed");
-    Ok(())
+    Ok(tally)
 }
 
 impl Client {

@@ -17,6 +17,7 @@ use crate::kit::build::{self, Profile};
 use crate::kit::server::{Launch, Server};
 use crate::kit::table::Table;
 use crate::kit::{python, run, workspace};
+use crate::suite::report::Tally;
 
 mod mutations;
 
@@ -27,6 +28,9 @@ const DOCUMENT: &str = "docs/openapi.yaml";
 const SETTINGS: &str = "tests/conformance/schemathesis.toml";
 const HOOKS: &str = "xtask/src/schemathesis";
 
+/// Requests for each operation, unless told otherwise.
+const EXAMPLES: usize = 60;
+
 /// What the document has without any success, as in Barbican.
 const NEVER_SUCCEED: [&str; 2] = ["GET /v1/cas", "PUT /v1/orders"];
 
@@ -34,7 +38,7 @@ const NEVER_SUCCEED: [&str; 2] = ["GET /v1/cas", "PUT /v1/orders"];
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many requests to generate for each operation, besides those that the document implies
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = EXAMPLES)]
     examples: usize,
     /// Repeat the requests of an earlier run
     #[arg(long)]
@@ -42,6 +46,16 @@ pub(crate) struct Args {
     /// Print how many requests of each operation ended how
     #[arg(long)]
     verbose: bool,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            examples: EXAMPLES,
+            seed: None,
+            verbose: false,
+        }
+    }
 }
 
 /// What is left of a run.
@@ -99,6 +113,14 @@ struct Failure {
 /// An answer that the document does not have, an operation that never succeeds, a wrong document that is not noticed, or
 /// programs that cannot be had.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    tally(args).map(drop)
+}
+
+/// As [`run`], and counts cases, none of which has failed.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn tally(args: &Args) -> Result<Tally> {
     let tester = Tester::start()?;
     let document = workspace::root().join(DOCUMENT);
     let mut words = vec![format!("--max-examples={}", args.examples)];
@@ -114,7 +136,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "self-check: {} wrong documents, all noticed",
         MUTATIONS.len()
     );
-    tester.server.stop()
+    tester.server.stop()?;
+    Ok(Tally {
+        tests: outcome.report.test_cases.generated,
+        passed: outcome.report.test_cases.generated,
+        ..Tally::default()
+    })
 }
 
 // === impl Tester ===

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use self::expected::Expected;
 pub(crate) use self::outcome::Outcome;
-use self::report::{Judged, Tally};
+use self::report::{Judged, Row, Tally};
 use self::site::{Server, Site};
 use crate::kit::server::Launch;
 use crate::kit::{python, workspace};
@@ -76,15 +76,22 @@ pub(crate) struct Run<'a> {
 /// # Errors
 /// A test that failed without being expected to, or passed and should not have, or programs that cannot be had.
 pub(crate) fn run(suite: &Suite, args: &Args) -> Result<()> {
-    let mut rows = Vec::new();
-    for server in site::servers(suite, args)? {
-        let site = Site::start(server, suite, args)?;
-        rows.push((suite.name.to_owned(), server, judge(suite, &site, args)?));
-    }
+    let rows = rows(suite, args)?;
     println!("{}", report::table(&rows));
-    let bad: usize = rows.iter().map(|(_, _, tally)| tally.bad()).sum();
-    ensure!(bad == 0, "{bad} tests did not end as expected");
-    Ok(())
+    report::check(&rows)
+}
+
+/// Runs a suite against all servers that the arguments name; what fails against one does not keep it from the next.
+///
+/// # Errors
+/// Arguments that are not for this suite.
+pub(crate) fn rows(suite: &Suite, args: &Args) -> Result<Vec<Row>> {
+    let run = |server| {
+        Row::of(suite.name, server, || {
+            judge(suite, &Site::start(server, suite, args)?, args)
+        })
+    };
+    Ok(site::servers(suite, args)?.into_iter().map(run).collect())
 }
 
 /// Runs a suite against one site, prints what did not end as expected, and writes the report.

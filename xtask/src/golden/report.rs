@@ -3,6 +3,7 @@
 use super::format::Group;
 use super::replay::{Played, PlayedScenario, Verdict};
 use crate::kit::table::Table;
+use crate::suite::report::Tally;
 
 /// Counts and prints.
 #[derive(Debug)]
@@ -42,8 +43,17 @@ impl Report {
         }
     }
 
-    pub(crate) fn failed(&self) -> usize {
-        self.total.failed
+    /// Of steps: those that an exception holds for are failures that are expected.
+    pub(crate) fn tally(&self) -> Tally {
+        let counts = self.total;
+        Tally {
+            tests: counts.steps,
+            passed: counts.passed,
+            expected_failures: counts.excepted,
+            skipped: counts.not_needed,
+            failed: counts.failed,
+            unexpected_passes: 0,
+        }
     }
 
     /// Adds one group and prints its differences.

@@ -19,6 +19,26 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// The same, for a document.
+    pub(crate) fn markdown(&self) -> String {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let rule = (0..columns).map(|column| {
+            if is_numeric(&self.rows, column) {
+                "--:"
+            } else {
+                "---"
+            }
+        });
+        let rule = format!("|{}|", rule.collect::<Vec<_>>().join("|"));
+        let mut lines: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| format!("| {} |", row.join(" | ")))
+            .collect();
+        lines.insert(1.min(lines.len()), rule);
+        lines.join("\n") + "\n"
+    }
+
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let cells = |column: usize| self.rows.iter().filter_map(move |row| row.get(column));
@@ -89,5 +109,6 @@ mod tests {
         let mut table = Table::new(&["name", "n"]);
         table.row(["a".to_owned(), "100".to_owned()]);
         assert_eq!(table.to_string(), "name    n\n---------\na     100\n");
+        assert_eq!(table.markdown(), "| name | n |\n|---|--:|\n| a | 100 |\n");
     }
 }

@@ -274,6 +274,11 @@ impl Answers {
         &self.ours
     }
 
+    /// How many rules were asked for.
+    pub(super) fn rules(&self) -> usize {
+        self.questions.len()
+    }
+
     pub(super) fn decisions(&self) -> usize {
         self.ours.iter().map(|row| row.answers().len()).sum()
     }

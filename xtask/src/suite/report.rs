@@ -1,6 +1,9 @@
 //! The verdict on a run: outcomes beside what was expected; as a row of the table and as a report.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 
 use super::Suite;
 use super::expected::{Entry, Expected};
@@ -42,6 +45,25 @@ enum Kind {
     UnexpectedPass,
     /// Stands in the list, but no such test was run.
     Unknown,
+}
+
+/// What became of a suite as a whole.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Judged(Tally),
+    /// It did not come to its end, or told of something that is no test.
+    Broken(anyhow::Error),
+    /// It makes no sense against this server.
+    NotApplicable,
+}
+
+/// A suite and a server: one row of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) suite: &'static str,
+    pub(crate) server: Server,
+    pub(crate) ended: Ended,
+    pub(crate) took: Duration,
 }
 
 /// The tests of a run, each with its verdict.
@@ -183,8 +205,76 @@ impl Tally {
     }
 }
 
+impl Row {
+    /// Runs a suite against a server. What it fails by is part of the row.
+    pub(crate) fn of(
+        suite: &'static str,
+        server: Server,
+        run: impl FnOnce() -> Result<Tally>,
+    ) -> Self {
+        let began = Instant::now();
+        let ended = run().map_or_else(Ended::Broken, Ended::Judged);
+        Self {
+            suite,
+            server,
+            ended,
+            took: began.elapsed(),
+        }
+    }
+
+    pub(crate) fn not_applicable(suite: &'static str, server: Server) -> Self {
+        Self {
+            suite,
+            server,
+            ended: Ended::NotApplicable,
+            took: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn is_bad(&self) -> bool {
+        match &self.ended {
+            Ended::Judged(tally) => tally.bad() > 0,
+            Ended::Broken(_) => true,
+            Ended::NotApplicable => false,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match &self.ended {
+            Ended::Judged(_) if self.is_bad() => "BAD",
+            Ended::Judged(_) => "as expected",
+            Ended::Broken(_) => "BROKEN",
+            Ended::NotApplicable => "n/a",
+        }
+    }
+}
+
+/// Fails if any row is bad, and tells which.
+///
+/// # Errors
+/// That.
+pub(crate) fn check(rows: &[Row]) -> Result<()> {
+    let bad: Vec<String> = rows
+        .iter()
+        .filter(|row| row.is_bad())
+        .map(|row| match &row.ended {
+            Ended::Judged(tally) => {
+                let count = tally.bad();
+                format!(
+                    "{} against {}: {count} not as expected",
+                    row.suite, row.server
+                )
+            }
+            Ended::Broken(error) => format!("{} against {}: {error:#}", row.suite, row.server),
+            Ended::NotApplicable => String::new(),
+        })
+        .collect();
+    ensure!(bad.is_empty(), "{}", bad.join("\n"));
+    Ok(())
+}
+
 /// One row for each suite and server.
-pub(crate) fn table(rows: &[(String, Server, Tally)]) -> Table {
+pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new(&[
         "suite",
         "server",
@@ -194,10 +284,21 @@ pub(crate) fn table(rows: &[(String, Server, Tally)]) -> Table {
         "skipped",
         "failed",
         "unexpected passes",
+        "seconds",
+        "verdict",
     ]);
-    for (suite, server, tally) in rows {
-        let names = [suite.clone(), server.to_string()];
-        table.row(names.into_iter().chain(tally.numbers()));
+    for row in rows {
+        let numbers = match &row.ended {
+            Ended::Judged(tally) => tally.numbers(),
+            Ended::Broken(_) | Ended::NotApplicable => Default::default(),
+        };
+        let seconds = match row.ended {
+            Ended::NotApplicable => String::new(),
+            Ended::Judged(_) | Ended::Broken(_) => row.took.as_secs().to_string(),
+        };
+        let names = [row.suite.to_owned(), row.server.to_string()];
+        let last = [seconds, row.verdict().to_owned()];
+        table.row(names.into_iter().chain(numbers).chain(last));
     }
     table
 }
