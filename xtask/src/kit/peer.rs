@@ -12,7 +12,8 @@ use crate::kit::{python, workspace};
 
 pub(crate) const VERSION: &str = "23.0.0";
 
-/// A running Barbican: simple_crypto, orders carried out while they are made, default policy and limits.
+/// A running Barbican: one of several secret stores, simple_crypto, so that it has the resources of stores; orders
+/// carried out while they are made; access rules and service tokens as Donjon takes them; default policy and limits.
 #[derive(Debug)]
 pub(crate) struct Barbican {
     daemon: Daemon,
@@ -60,10 +61,14 @@ fn settings(folder: &TempDir, keystone: &Keystone) -> Result<String> {
     Ok(format!(
         "[DEFAULT]\ndb_auto_create = True\n\
          [database]\nconnection = sqlite:///{}/barbican.db\n\
+         [secretstore]\nenable_multiple_secret_stores = True\nstores_lookup_suffix = software\n\
+         [secretstore:software]\nsecret_store_plugin = store_crypto\ncrypto_plugin = simple_crypto\n\
+         global_default = True\n\
          [simple_crypto_plugin]\nkek = YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY=\n\
          [keystone_authtoken]\nauth_type = password\nauth_url = {url}\nwww_authenticate_uri = {url}\n\
          username = {}\npassword = {}\nproject_name = {}\n\
-         user_domain_name = Default\nproject_domain_name = Default\ninterface = public\n",
+         user_domain_name = Default\nproject_domain_name = Default\ninterface = public\n\
+         service_type = key-manager\nservice_token_roles_required = True\n",
         folder.path().display(),
         user.name,
         user.password,
