@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use super::support::{Rig, Server, chmod};
 
-const VERBS: [&[&str]; 23] = [
+const VERBS: [&[&str]; 24] = [
     &[],
     &["serve"],
     &["init"],
@@ -28,6 +28,7 @@ const VERBS: [&[&str]; 23] = [
     &["root-key", "check"],
     &["config"],
     &["config", "check"],
+    &["config", "convert"],
 ];
 
 #[test]
@@ -78,6 +79,7 @@ fn machine() -> Rig {
     }
     let data_dir = format!("data_dir = {:?}\n", rig.path("var/donjon"));
     rig.write("etc/donjon.toml", &data_dir, 0o600);
+    rig.write("etc/barbican.conf", "[quotas]\nquota_secrets = 10\n", 0o600);
     rig.write("etc/root.key", &"k".repeat(32), 0o600);
     rig.write("etc/root.key.new", &"n".repeat(32), 0o600);
     rig.write(
@@ -93,6 +95,7 @@ fn placed(example: &str, rig: &Rig) -> String {
     let path = |name: &str| rig.path(name).display().to_string();
     let mut line = example
         .replace("/etc/donjon", &path("etc"))
+        .replace("/etc/barbican", &path("etc"))
         .replace("/var/lib/donjon", &path("var/donjon"))
         .replace("/run/donjon", &path("run"));
     // Not every machine that runs tests has IPv6.
