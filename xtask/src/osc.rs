@@ -1,7 +1,7 @@
 //! `conformance osc`: runs OpenStack's command-line clients and compares what they print.
 //!
-//! The commands stand in `tests/conformance/osc.json`; `openstack` runs them against tokens mode, `barbican` against
-//! noauth. The placeholders are those of `tests/golden`.
+//! The commands stand in `tests/conformance/osc.json`; `openstack` runs them as a user of a real Keystone, who finds
+//! the server in its catalogue, and against tokens mode, `barbican` against noauth. The placeholders are those of `tests/golden`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use crate::kit::server::Launch;
 use crate::kit::table::Table;
 use crate::kit::{python, workspace};
 use crate::suite::report::Tally;
+use crate::suite::site::Site;
 
 const PACKAGES: &[&str] = &[
     "python-openstackclient==10.5.0",
@@ -51,6 +52,8 @@ struct Client {
     name: &'static str,
     program: PathBuf,
     options: Vec<String>,
+    /// The `OS_*` variables.
+    environment: Vec<(&'static str, String)>,
     base: String,
 }
 
@@ -88,6 +91,9 @@ pub(crate) fn tally(args: &Args) -> Result<Tally> {
     match &args.against {
         Some(url) => play(&Client::barbican(&bin, url.trim_end_matches('/')))?,
         None => {
+            let site = Site::donjon(|_| ())?;
+            play(&Client::of_keystone(&bin, &site)?)?;
+            drop(site);
             let binary = build::donjon(Profile::Dev, &[])?;
             let launch = Launch::new(&binary, "tokens")?;
             let token = launch.data_dir().join("first-token");
@@ -106,6 +112,17 @@ pub(crate) fn tally(args: &Args) -> Result<Tally> {
 }
 
 impl Client {
+    /// As a user would: a password, and the rest is Keystone's to say.
+    fn of_keystone(bin: &Path, site: &Site) -> Result<Self> {
+        Ok(Self {
+            name: "openstack, Keystone",
+            program: bin.join("openstack"),
+            options: Vec::new(),
+            environment: site.variables("member")?,
+            base: site.base().to_owned(),
+        })
+    }
+
     fn openstack(bin: &Path, base: &str, token: &str) -> Self {
         let endpoint = format!("{base}/v1");
         let options = [
@@ -133,6 +150,7 @@ impl Client {
             name,
             program: bin.join(name),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
+            environment: Vec::new(),
             base: base.to_owned(),
         }
     }
@@ -177,7 +195,8 @@ impl Client {
         // The caller's own cloud settings must not show through.
         command
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("OS_")));
+            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("OS_")))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.options).args(words);
         if step.prints.is_some() {
             command.args(["-f", "json"]);
