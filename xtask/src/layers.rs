@@ -17,7 +17,10 @@ use crate::kit::{run, workspace};
 const DOCUMENTED: &[(&str, &[&str])] = &[
     ("donjon-api", &["donjon-app", "donjon-domain"]),
     ("donjon-app", &["donjon-domain", "donjon-oslo-policy"]),
-    ("donjon-auth-keystone", &["donjon-domain"]),
+    (
+        "donjon-auth-keystone",
+        &["donjon-domain", "donjon-http-client"],
+    ),
     ("donjon-auth-local", &["donjon-domain"]),
     ("donjon-crypto-pkcs11", &["donjon-domain"]),
     (

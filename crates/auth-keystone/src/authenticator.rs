@@ -1,7 +1,6 @@
 //! The authenticator: from the tokens of a request to who is asking.
 
 use std::{
-    borrow::Cow,
     collections::HashSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,6 +14,7 @@ use donjon_domain::{
         AuthError, AuthErrorKind, Authenticator, BoxFuture, Clock, Credential, Entropy, Presence,
     },
 };
+use donjon_http_client::{Client, Endpoint, Question, Reply, TlsError, TlsFiles};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sha2::Sha256;
@@ -27,10 +27,8 @@ use zeroize::Zeroizing;
 use crate::{
     KeystoneConfig, KeystoneError, Patience, SetupError, Token, TokenScope, ValidationError,
     cache::{self, Found, Key, Outcome, TokenCache},
-    client::{Client, Question, Reply},
-    endpoint::Endpoint,
-    own_token::{OwnTokens, SUBJECT_TOKEN},
-    tls, token,
+    own_token::{ANSWER_BYTES_MAX, OwnTokens, SUBJECT_TOKEN, VERSION},
+    token,
 };
 
 /// Validates tokens at a Keystone.
@@ -70,12 +68,13 @@ impl Keystone {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, SetupError> {
         let auth = Endpoint::parse(&config.auth_url).map_err(SetupError::AuthUrl)?;
+        let auth = auth.ending_in(VERSION);
         // The catalog may lead to an `https` URL too.
-        let may_be_tls = auth.is_tls || config.interface.is_some();
-        let tls = match tls::connector(&config.tls) {
+        let may_be_tls = auth.is_tls() || config.interface.is_some();
+        let tls = match donjon_http_client::connector(&config.tls) {
             Ok(tls) => Some(tls),
-            Err(tls::TlsError::NoAuthorities) if !auth.is_tls => None,
-            Err(error) if may_be_tls || config.tls != crate::TlsFiles::default() => {
+            Err(TlsError::NoAuthorities) if !auth.is_tls() => None,
+            Err(error) if may_be_tls || config.tls != TlsFiles::default() => {
                 return Err(SetupError::Tls(error));
             }
             Err(_) => None,
@@ -163,7 +162,7 @@ impl Keystone {
         path: String,
         read: impl Fn(&Reply) -> Result<Presence, KeystoneError>,
     ) -> Result<Presence, KeystoneError> {
-        let asked = self.0.get(path.into(), Vec::new(), read);
+        let asked = self.0.get(path, Vec::new(), read);
         let asked = timeout(self.0.patience.call, asked).await;
         asked.unwrap_or(Err(KeystoneError::Slow))
     }
@@ -344,7 +343,7 @@ impl Inner {
     /// makes sense to `read`.
     async fn get<T>(
         &self,
-        resource: Cow<'static, str>,
+        resource: String,
         headers: Vec<(HeaderName, HeaderValue)>,
         read: impl Fn(&Reply) -> Result<T, KeystoneError>,
     ) -> Result<T, KeystoneError> {
@@ -353,6 +352,7 @@ impl Inner {
             resource,
             headers,
             body: Bytes::new(),
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let mut tries = 0;
         loop {

@@ -1,8 +1,9 @@
 //! What the operator decides.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use donjon_domain::SecretBytes;
+use donjon_http_client::TlsFiles;
 
 /// How to reach a Keystone, and what to make of its answers. Names are those of
 /// `[keystone_authtoken]`.
@@ -57,18 +58,6 @@ pub enum ServiceCredential {
         /// UTF-8.
         secret: SecretBytes,
     },
-}
-
-/// PEM files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificates of the authorities that are believed; `None` is those of
-    /// the operating system.
-    pub cafile: Option<PathBuf>,
-    /// The certificate to show, with its intermediates. Needs `keyfile`.
-    pub certfile: Option<PathBuf>,
-    /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
-    pub keyfile: Option<PathBuf>,
 }
 
 /// How long to wait for what.

@@ -4,10 +4,11 @@ use donjon_domain::{
     ProjectId,
     ports::{BoxFuture, DirectoryError, Presence, ProjectDirectory},
 };
+use donjon_http_client::Reply;
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::{Keystone, KeystoneError, client::Reply};
+use crate::{Keystone, KeystoneError};
 
 /// The service has to be allowed to read all projects: then Keystone says of one
 /// that is not there that it is not there, and otherwise that it is forbidden.

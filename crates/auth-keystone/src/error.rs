@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use donjon_domain::ports::BoxError;
-
-use crate::{InvalidUrl, TlsError};
+use donjon_http_client::{HttpError, InvalidUrl, TlsError};
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +62,16 @@ pub enum KeystoneError {
     /// The validation ended without an outcome.
     #[error("the validation was given up")]
     GivenUp,
+}
+
+impl From<HttpError> for KeystoneError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable(source) => Self::Unreachable(source),
+            HttpError::Broken(source) => Self::Broken(source),
+            other => Self::Broken(other.into()),
+        }
+    }
 }
 
 /// Why a token is not accepted.

@@ -1,7 +1,7 @@
 //! Who is asking, told by an OpenStack Keystone: an [`Authenticator`] that
 //! validates tokens as keystonemiddleware does, and a [`ProjectDirectory`].
 //!
-//! May import: `donjon-domain`, hyper's client, rustls, tokio.
+//! May import: `donjon-domain`, `donjon-http-client`, tokio.
 //! Deliberately absent: storage (what Keystone said is kept in memory alone),
 //! policy, and how a request is answered that has no caller.
 //!
@@ -17,21 +17,17 @@
 mod access_rules;
 mod authenticator;
 mod cache;
-mod client;
 mod config;
 mod directory;
-mod endpoint;
 mod error;
 mod own_token;
-mod tls;
 mod token;
 
 pub use access_rules::{AccessRule, AccessRules, path_matches};
 pub use authenticator::Keystone;
-pub use config::{KeystoneConfig, Patience, ServiceCredential, TlsFiles};
-pub use endpoint::InvalidUrl;
+pub use config::{KeystoneConfig, Patience, ServiceCredential};
+pub use donjon_http_client::{InvalidUrl, TlsError, TlsFiles};
 pub use error::{KeystoneError, SetupError, ValidationError};
-pub use tls::TlsError;
 pub use token::{Token, TokenScope};
 
 #[cfg(test)]

@@ -4,17 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use donjon_domain::SecretBytes;
+use donjon_http_client::{Client, Endpoint, Question};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::{
-    KeystoneError, ServiceCredential, SetupError,
-    client::{Client, Question},
-    endpoint::Endpoint,
-    token::Issued,
-};
+use crate::{KeystoneError, ServiceCredential, SetupError, token::Issued};
 
 /// Gets the token, and gets another in time.
 pub(crate) struct OwnTokens {
@@ -75,9 +71,10 @@ impl OwnTokens {
         let asked = Instant::now();
         let question = Question {
             method: Method::POST,
-            resource: "/auth/tokens".into(),
+            resource: "/auth/tokens".to_owned(),
             headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             body: self.request.clone(),
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let reply = client.ask(&self.auth, &question).await?;
         match reply.status {
@@ -108,6 +105,7 @@ impl OwnTokens {
         };
         let url = issued.identity_url(interface, self.region.as_deref());
         let endpoint = url.and_then(|url| Endpoint::parse(url).ok());
+        let endpoint = endpoint.map(|endpoint| endpoint.ending_in(VERSION));
         endpoint.map(Arc::new).ok_or(KeystoneError::NoEndpoint)
     }
 }
@@ -176,6 +174,10 @@ fn text(secret: &SecretBytes) -> Result<&str, SetupError> {
     str::from_utf8(secret.expose()).map_err(|_source| SetupError::CredentialNotText)
 }
 
+/// What paths at a Keystone begin with.
+pub(crate) const VERSION: &str = "/v3";
+/// Catalogs of large clouds have some hundred kilobytes.
+pub(crate) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 /// A token that ends while it is on its way is of no use.
 const MARGIN: Duration = Duration::from_secs(60);

@@ -70,7 +70,7 @@ impl Token {
         };
         let user_domain = user.domain.map(|domain| name(domain.id)).transpose()?;
         let roles = token.roles.unwrap_or_default().into_iter();
-        let roles = roles.map(|role| Ok(name(role.name)?.to_lowercase()));
+        let roles = roles.map(|role| name(role.name).map(|name| name.to_lowercase()));
         let is_admin_project = token.is_admin_project.unwrap_or(true);
         let catalog = token.catalog.unwrap_or_default();
         let rules = token

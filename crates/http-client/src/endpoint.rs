@@ -50,6 +50,16 @@ impl Endpoint {
         })
     }
 
+    /// The same, with a path that ends in `suffix` (such as `/v3`), which is added
+    /// where it is missing.
+    #[must_use]
+    pub fn ending_in(mut self, suffix: &str) -> Self {
+        if !self.path.ends_with(suffix) {
+            self.path.push_str(suffix);
+        }
+        self
+    }
+
     /// The path of a resource, which begins with a slash.
     #[must_use]
     pub fn path_of(&self, resource: &str) -> String {
@@ -80,6 +90,22 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_added_once() {
+        for (url, expected) in [
+            ("http://k", "/v3/auth"),
+            ("http://k/", "/v3/auth"),
+            ("http://k/v3", "/v3/auth"),
+            ("http://k/v3/", "/v3/auth"),
+            ("http://v3", "/v3/auth"),
+            ("https://k:5000/identity", "/identity/v3/auth"),
+            ("https://k/identity/v3/", "/identity/v3/auth"),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap().ending_in("/v3");
+            assert_eq!(endpoint.path_of("/auth"), expected, "{url}");
+        }
+    }
 
     #[test]
     fn resources_stand_behind_the_path() {
