@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     Mode, Tx, WriteTransaction,
     columns::{label, optional_time},
-    consumers::{self, needed},
-    housekeeping::{limit, remove, remove_dependents},
+    consumers::needed,
+    housekeeping::{remove, remove_dependents, remove_hanging},
     lists::to_u64,
     outside, projects,
 };
@@ -295,7 +295,13 @@ fn remove_some(
         {
             left -= match kind {
                 Kind::Secrets => remove_dependents(tx, place, left)?,
-                Kind::Containers => remove_container_dependents(tx, place, left)?,
+                Kind::Containers => remove_hanging::<StoredContainerConsumer>(
+                    tx,
+                    place,
+                    left,
+                    SOME_CONTAINER_CONSUMERS,
+                    &CONTAINER_DEPENDENTS,
+                )?,
                 Kind::Orders => 0,
             };
             if left > 0 {
@@ -351,24 +357,4 @@ fn uncount(
         tx.mode.pending.count(kind, place, -1);
     }
     Ok(())
-}
-
-fn remove_container_dependents(
-    tx: &mut WriteTransaction<'_>,
-    place: Place,
-    rows: usize,
-) -> Result<usize, Failure> {
-    let projects = tx
-        .connection
-        .prepare_cached(SOME_CONTAINER_CONSUMERS)?
-        .query_map(params![place, limit(rows)], |row| row.get(0))?
-        .collect::<Result<Vec<String>, _>>()?;
-    for project in &projects {
-        consumers::count::<StoredContainerConsumer>(tx, project, -1)?;
-    }
-    let mut left = rows - projects.len();
-    for sql in CONTAINER_DEPENDENTS {
-        left -= remove(tx.connection, sql, place, left)?;
-    }
-    Ok(rows - left)
 }

@@ -145,16 +145,28 @@ pub(super) fn remove_dependents(
     place: Place,
     rows: usize,
 ) -> Result<usize, Failure> {
+    remove_hanging::<StoredConsumer>(tx, place, rows, SOME_CONSUMERS, &SOME_DEPENDENTS)
+}
+
+/// Removes at most `rows` rows: by `consumers`, which returns their projects, then
+/// by the others in turn.
+pub(super) fn remove_hanging<S: consumers::Registered>(
+    tx: &mut WriteTransaction<'_>,
+    place: Place,
+    rows: usize,
+    consumers: &str,
+    others: &[&str],
+) -> Result<usize, Failure> {
     let projects = tx
         .connection
-        .prepare_cached(SOME_CONSUMERS)?
+        .prepare_cached(consumers)?
         .query_map(params![place, limit(rows)], |row| row.get(0))?
         .collect::<Result<Vec<String>, _>>()?;
     for project in &projects {
-        consumers::count::<StoredConsumer>(tx, project, -1)?;
+        consumers::count::<S>(tx, project, -1)?;
     }
     let mut left = rows - projects.len();
-    for sql in SOME_DEPENDENTS {
+    for sql in others {
         left -= remove(tx.connection, sql, place, left)?;
     }
     Ok(rows - left)
