@@ -20,6 +20,7 @@ mod core;
 mod departures;
 mod entity;
 mod error;
+mod moves;
 mod orders;
 mod outbox;
 mod outside;
@@ -46,6 +47,7 @@ pub use core::Ports;
 pub use departures::{DepartureRules, Departures, Outlook, Survey, SurveyError};
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
+pub use moves::{Moved, Moves, StoreEnd};
 pub use orders::{NewOrder, Orders};
 pub use outbox::{Outbox, Swept};
 pub use outside::OutsideStores;
@@ -85,6 +87,8 @@ pub struct App {
     pub orders: Orders,
     /// Removing from stores what is nobody's.
     pub outbox: Outbox,
+    /// Moving payloads between stores.
+    pub moves: Moves,
     /// Changing keys.
     pub rotation: Rotation,
     /// Removing what deleted projects left.
@@ -108,6 +112,7 @@ impl App {
             secret_stores: SecretStores::new(Arc::clone(&core)),
             transport_keys: TransportKeys::new(Arc::clone(&core)),
             outbox: Outbox::new(Arc::clone(&core)),
+            moves: Moves::new(Arc::clone(&core)),
             rotation: Rotation::new(Arc::clone(&core)),
             departures: Departures::new(Arc::clone(&core)),
             access: Access::new(core),

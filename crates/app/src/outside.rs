@@ -393,7 +393,7 @@ impl fmt::Debug for OutsideStores {
 }
 
 /// A payload that moves while it is read is read anew so often.
-const MOVES_MAX: u32 = 4;
+pub(crate) const MOVES_MAX: u32 = 4;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,11 +23,15 @@ pub struct FakePayloadStore {
     makes_keys: bool,
 }
 
+type Hook = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 struct Inner {
     payloads: BTreeMap<PayloadName, Vec<u8>>,
     state: u64,
     calls: u64,
+    /// What happens when the next call comes in.
+    before: Option<Hook>,
     /// What the next calls fail with; those with `true` have their effect first.
     failures: VecDeque<(StoreErrorKind, bool)>,
     is_away: bool,
@@ -60,6 +64,12 @@ impl FakePayloadStore {
     /// Makes the next call do what it should, and fail all the same.
     pub fn fail_after_next(&self, kind: StoreErrorKind) {
         self.lock().failures.push_back((kind, true));
+    }
+
+    /// Does this when the next call comes in, before its effect; it may call
+    /// the store itself.
+    pub fn before_next(&self, hook: impl FnOnce() + Send + 'static) {
+        self.lock().before = Some(Box::new(hook));
     }
 
     /// Answers nobody until it is called with `false`.
@@ -103,6 +113,10 @@ impl FakePayloadStore {
         Box::pin(async move {
             if self.lock().hangs {
                 std::future::pending::<()>().await;
+            }
+            let before = self.lock().before.take();
+            if let Some(before) = before {
+                before();
             }
             let mut inner = self.lock();
             inner.calls += 1;

@@ -17,9 +17,9 @@ use crate::{
     tests::{Rig, caller, member, new},
 };
 
-struct Stores {
-    rig: Rig,
-    fake: Arc<FakePayloadStore>,
+pub(crate) struct Stores {
+    pub(crate) rig: Rig,
+    pub(crate) fake: Arc<FakePayloadStore>,
 }
 
 const DATABASE: u64 = 1;
@@ -27,7 +27,7 @@ const OUTSIDE: u64 = 2;
 
 impl Stores {
     /// New payloads go outside, unless a project wants otherwise.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(FakePayloadStore::new())
     }
 
@@ -55,25 +55,25 @@ impl Stores {
         Self { rig, fake }
     }
 
-    fn create(&self, payload: &str) -> Result<SecretId, Error> {
+    pub(crate) fn create(&self, payload: &str) -> Result<SecretId, Error> {
         self.rig.create(&member(), new(Some(payload)))
     }
 
-    fn payload(&self, id: SecretId) -> Result<Vec<u8>, Error> {
+    pub(crate) fn payload(&self, id: SecretId) -> Result<Vec<u8>, Error> {
         self.rig.payload(&member(), id)
     }
 
-    fn delete(&self, id: SecretId) {
+    pub(crate) fn delete(&self, id: SecretId) {
         let actor = member();
         let deletion = self.rig.app.secrets.delete(&actor, id, Deletion::Always);
         block_on(deletion).unwrap();
     }
 
-    fn step(&self) -> Swept {
+    pub(crate) fn step(&self) -> Swept {
         block_on(self.rig.app.outbox.step()).unwrap()
     }
 
-    fn stored(&self, id: SecretId) -> StoredPayload {
+    pub(crate) fn stored(&self, id: SecretId) -> StoredPayload {
         let found: Result<_, RepositoryError> = block_on(
             self.rig
                 .repository
@@ -83,7 +83,7 @@ impl Stores {
     }
 
     /// Puts under way and what is doomed.
-    fn outbox(&self) -> u64 {
+    pub(crate) fn outbox(&self) -> u64 {
         let counted: Result<_, RepositoryError> = block_on(
             self.rig
                 .repository
@@ -100,7 +100,7 @@ impl Stores {
         written.unwrap();
     }
 
-    fn wait_s(&self, seconds: i64) {
+    pub(crate) fn wait_s(&self, seconds: i64) {
         self.rig.clock.advance_seconds(seconds);
     }
 }
