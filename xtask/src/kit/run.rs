@@ -1,5 +1,6 @@
 //! Runs programs whose output goes to the terminal.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -33,6 +34,16 @@ pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>> {
         output.status
     );
     Ok(output.stdout)
+}
+
+/// A command whose program is started by what stands in `front`, if anything does.
+pub(crate) fn within(front: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = front.split_first() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 fn line(command: &Command) -> String {

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::kit::http::{self, Request};
+use crate::kit::run;
 
 /// How long a start or a clean stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,6 +25,9 @@ pub(crate) struct Launch {
     folder: TempDir,
     env: Vec<(String, String)>,
     flags: Vec<&'static str>,
+    /// What stands in front of the command line.
+    front: Vec<String>,
+    config: Option<PathBuf>,
 }
 
 /// A running server; killed when dropped.
@@ -49,6 +53,8 @@ impl Launch {
             folder: tempfile::Builder::new().prefix("donjon-").tempdir()?,
             env: Vec::new(),
             flags: Vec::new(),
+            front: Vec::new(),
+            config: None,
         })
     }
 
@@ -58,6 +64,33 @@ impl Launch {
 
     pub(crate) fn flag(&mut self, flag: &'static str) {
         self.flags.push(flag);
+    }
+
+    /// Starts the server by another program, which has to become it.
+    pub(crate) fn within(&mut self, front: &[String]) {
+        front.clone_into(&mut self.front);
+    }
+
+    /// Gives the server this configuration file, in place of another one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn config(&mut self, text: &str) -> Result<()> {
+        let path = self.folder.path().join("donjon.toml");
+        fs::write(&path, text)?;
+        self.config = Some(path);
+        Ok(())
+    }
+
+    /// A file that the server's user alone can read, and its path.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn secret(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(path)
     }
 
     /// The data folder; the first start makes it.
@@ -109,15 +142,21 @@ impl Launch {
 
     /// The command line, without redirection of its stderr.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg("serve").arg("--data-dir").arg(self.data_dir());
+        let mut command = self.verb(&["serve"]);
         command.args(["--listen", "127.0.0.1:0", "--auth", &self.auth]);
-        command.args(&self.flags);
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.args(&self.flags).stdout(Stdio::null());
         command
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+    }
+
+    /// Another command line on the same data folder and configuration.
+    pub(crate) fn verb(&self, words: &[&str]) -> Command {
+        let mut command = run::within(&self.front, &self.binary);
+        command.args(words).arg("--data-dir").arg(self.data_dir());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 }
