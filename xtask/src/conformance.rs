@@ -2,6 +2,7 @@
 
 mod access_rules;
 mod all;
+mod backends;
 mod barbicanclient;
 mod castellan;
 mod old;
@@ -22,6 +23,7 @@ pub(crate) enum Suite {
     All(all::Args),
     /// Try what an application credential with access rules reaches
     AccessRules(suite::Args),
+    Backends(backends::Args),
     /// Run the functional tests of python-barbicanclient
     Barbicanclient(suite::Args),
     /// Run the functional tests of Castellan, by which Nova and others reach a key manager
@@ -49,6 +51,7 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
     match suite {
         Suite::All(args) => all::run(args),
         Suite::AccessRules(args) => suite::run(&access_rules::SUITE, args),
+        Suite::Backends(args) => backends::run(args),
         Suite::Barbicanclient(args) => suite::run(&barbicanclient::SUITE, args),
         Suite::Castellan(args) => suite::run(&castellan::SUITE, args),
         Suite::Golden(args) => golden::run(args),

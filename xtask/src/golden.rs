@@ -8,7 +8,7 @@ pub(crate) mod compare;
 mod exceptions;
 mod mutate;
 mod replay;
-mod report;
+pub(crate) mod report;
 #[cfg(test)]
 mod tests;
 
@@ -95,15 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// As [`run`], but for differences.
 pub(crate) fn tally(args: &Args) -> Result<Tally> {
-    let root = workspace::root();
-    let groups = format::read_groups(&root.join("tests/golden"))?;
-    let exceptions = Exceptions::read(
-        &root.join("tests/golden-exceptions.toml"),
-        &root.join("docs/compat.md"),
-        &groups,
-    )?;
+    let (groups, exceptions) = read()?;
     let chosen = choose(&groups, args)?;
-    let seed = format!("{} {}", process::id(), clock::utc_from_now(0));
+    let seed = seed();
     let mut report = Report::new(args.verbose);
     let mut check = Check::default();
     let mut servers = Servers::new(args)?;
@@ -133,6 +127,57 @@ pub(crate) fn tally(args: &Args) -> Result<Tally> {
         check.unnoticed.join("; ")
     );
     Ok(tally)
+}
+
+/// What the server has to be started with, so that every group can be replayed on it.
+pub(crate) fn prepare(launch: &mut Launch) {
+    // Some were recorded under other names of the server.
+    launch.flag("--danger-noauth-on-any-address");
+}
+
+/// Replays on a server of the caller's, prints differences, and tells what became of the claimed groups whose names
+/// begin with one of `prefixes`. They must be good under the rules that the server has.
+///
+/// # Errors
+/// A changed recording, a list of exceptions that does not fit, or no such group.
+pub(crate) fn replay_on(server: &Server, prefixes: &[&str], verbose: bool) -> Result<Report> {
+    let (groups, exceptions) = read()?;
+    let seed = seed();
+    let mut report = Report::new(verbose);
+    for prefix in prefixes {
+        let claimed = |group: &&Group| CLAIMED.contains(&group.group.as_str());
+        let mut chosen = groups
+            .iter()
+            .filter(|group| group.group.starts_with(prefix))
+            .filter(claimed)
+            .peekable();
+        ensure!(
+            chosen.peek().is_some(),
+            "no group begins with {prefix}; there are: {}",
+            list(&groups)
+        );
+        for group in chosen {
+            let played = replay::group(group, &Target::donjon(server), &exceptions, &seed);
+            report.group(group, &played);
+        }
+    }
+    Ok(report)
+}
+
+fn read() -> Result<(Vec<Group>, Exceptions)> {
+    let root = workspace::root();
+    let groups = format::read_groups(&root.join("tests/golden"))?;
+    let exceptions = Exceptions::read(
+        &root.join("tests/golden-exceptions.toml"),
+        &root.join("docs/compat.md"),
+        &groups,
+    )?;
+    Ok((groups, exceptions))
+}
+
+/// Makes the ids of each run new.
+fn seed() -> String {
+    format!("{} {}", process::id(), clock::utc_from_now(0))
 }
 
 fn choose<'a>(groups: &'a [Group], args: &Args) -> Result<Vec<&'a Group>> {
@@ -212,8 +257,7 @@ impl Servers {
 
 fn start(binary: &Path, policy: Policy) -> Result<Server> {
     let mut launch = Launch::new(binary, "noauth")?;
-    // Some were recorded under other names of the server.
-    launch.flag("--danger-noauth-on-any-address");
+    prepare(&mut launch);
     if policy == Policy::Legacy {
         launch.env("DONJON_POLICY__DEFAULTS", "legacy");
     }

@@ -11,16 +11,18 @@ pub(crate) struct Report {
     verbose: bool,
     table: Table,
     total: Counts,
+    groups: usize,
     scenarios: (usize, usize),
 }
 
+/// How many steps ended how.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    steps: usize,
-    passed: usize,
-    excepted: usize,
-    not_needed: usize,
-    failed: usize,
+pub(crate) struct Counts {
+    pub(crate) steps: usize,
+    pub(crate) passed: usize,
+    pub(crate) excepted: usize,
+    pub(crate) not_needed: usize,
+    pub(crate) failed: usize,
 }
 
 impl Report {
@@ -39,6 +41,7 @@ impl Report {
             verbose,
             table: Table::new(&head),
             total: Counts::default(),
+            groups: 0,
             scenarios: (0, 0),
         }
     }
@@ -56,6 +59,20 @@ impl Report {
         }
     }
 
+    /// Of steps, in all groups.
+    pub(crate) fn counts(&self) -> Counts {
+        self.total
+    }
+
+    pub(crate) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Those that were played, whatever came of them.
+    pub(crate) fn scenarios(&self) -> usize {
+        self.scenarios.0
+    }
+
     /// Adds one group and prints its differences.
     pub(crate) fn group(&mut self, group: &Group, played: &[PlayedScenario]) {
         let mut counts = Counts::default();
@@ -70,6 +87,7 @@ impl Report {
         }
         let passed = played.iter().filter(|scenario| scenario.passed()).count();
         self.row(&group.group, (played.len(), passed), counts);
+        self.groups += 1;
         self.scenarios = (self.scenarios.0 + played.len(), self.scenarios.1 + passed);
         self.total.merge(counts);
     }
