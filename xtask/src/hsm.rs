@@ -1,8 +1,11 @@
-//! `hsm`: the server with its root key in SoftHSM2, whose keys a real Barbican made, and an outage under load.
+//! `hsm`: the root key moved into tokens of two makers and out again; then the server with its root key in SoftHSM2,
+//! whose keys a real Barbican made, and an outage under load.
 //!
 //! The outage is real for the server: the module's token folder is moved away, so that its calls fail. Projects that
 //! were read before have to be served all the while, the others have to get 503, and all of them have to be served
 //! again afterwards, by the same process.
+
+mod moves;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +15,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::kit::build::{self, Profile};
+use crate::kit::hsm::opencryptoki::OpenCryptoki;
 use crate::kit::hsm::softhsm::SoftHsm;
 use crate::kit::http::{Connection, Request};
 use crate::kit::server::{Launch, Server};
 use crate::kit::table::Table;
 
-/// Run on keys that Barbican made in SoftHSM2, and take the HSM away under load
+/// Move the root key into HSMs and out again, run on keys that Barbican made, and take the HSM away under load
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How long the HSM is away
@@ -38,6 +42,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "too few projects or seconds"
     );
     let donjon = build::donjon(Profile::Dev, &[])?;
+    moves::there_and_back("SoftHSM2", &donjon, SoftHsm::new()?.token())?;
+    moves::there_and_back("openCryptoki", &donjon, OpenCryptoki::new()?.token())?;
     let hsm = SoftHsm::new()?;
     hsm.let_barbican_make_keys()?;
     let mut launch = Launch::new(&donjon, "noauth")?;

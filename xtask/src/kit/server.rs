@@ -62,6 +62,11 @@ impl Launch {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
+    /// As if it had not been set.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
     pub(crate) fn flag(&mut self, flag: &'static str) {
         self.flags.push(flag);
     }
