@@ -1,4 +1,7 @@
-//! `conformance openbao`: the contract of outside secret stores, kept by `store-vault` on a real OpenBao from PyPI.
+//! `conformance openbao`: a real OpenBao from PyPI: the contract of outside secret stores, kept by `store-vault`, and a
+//! server that keeps payloads there while it is sealed and killed.
+
+mod whole;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -23,7 +26,7 @@ struct List {
     tests: usize,
 }
 
-/// Hold store-vault against a real OpenBao
+/// Hold store-vault and a whole server against a real OpenBao
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -46,9 +49,10 @@ pub(crate) fn tally() -> Result<Tally> {
     list.arg("list").args(TESTS);
     let list = run::stdout(list.args(["--message-format", "json"]))?;
     let list: List = serde_json::from_slice(&list).context("reading the list of tests")?;
+    let tests = list.tests + whole::run()?;
     Ok(Tally {
-        tests: list.tests,
-        passed: list.tests,
+        tests,
+        passed: tests,
         ..Tally::default()
     })
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::kit::hsm::Token;
 use crate::kit::hsm::opencryptoki::OpenCryptoki;
 use crate::kit::hsm::softhsm::SoftHsm;
-use crate::kit::openbao::OpenBao;
+use crate::kit::openbao::{KV_MOUNT, KV_PREFIX, OpenBao};
 use crate::kit::server::Launch;
 
 /// One of them.
@@ -113,15 +113,14 @@ struct BaoKv(OpenBao);
 impl Backend for BaoKv {
     fn configure(&self, launch: &mut Launch) -> Result<()> {
         launch.config(&format!(
-            "[[secret_stores]]\nname = \"bao\"\nplugin = \"vault\"\nglobal_default = true\nurl = \"{}\"\n\
-             token_file = \"{}\"\n",
-            self.0.url(),
-            launch.secret("bao-token", OpenBao::TOKEN)?.display()
+            "[[secret_stores]]\nname = \"bao\"\nglobal_default = true\n{}",
+            self.0.kv_settings()?
         ))
     }
 
     fn check_used(&self, _: &Launch) -> Result<()> {
-        let listed = self.0.get("/v1/secret/metadata/donjon?list=true")?;
+        let path = format!("{KV_MOUNT}/metadata/{KV_PREFIX}?list=true");
+        let listed = self.0.ask("GET", &path, &serde_json::Value::Null)?;
         let keys = listed
             .pointer("/data/keys")
             .and_then(|keys| keys.as_array());
