@@ -13,6 +13,7 @@
 
 mod cache;
 mod danger_no_sealing;
+mod flights;
 mod generator;
 mod plugin;
 mod root_key;

@@ -13,20 +13,25 @@ use donjon_domain::{
 use donjon_envelope::{Context, KEY_BYTES, Key, Kind, Padding, RANDOM_BYTES};
 use zeroize::Zeroizing;
 
-use crate::cache::KeyCache;
+use crate::{
+    cache::KeyCache,
+    flights::{Flights, Turn},
+};
 
 /// Envelopes in software, under KEKs that a root key wraps.
 ///
 /// A call takes a few microseconds: sealing or opening 20,000 bytes takes about
 /// 15. The first one with a KEK waits until the root key has unwrapped it,
-/// wherever that is; the others find it in a cache, as long as the process
-/// lives and the cache has room.
+/// wherever that is, and so do those that come meanwhile: the root key is asked
+/// once. The others find the KEK in a cache, as long as the process lives and
+/// the cache has room.
 pub struct SoftwareCrypto {
     current: Arc<dyn KeyWrapper>,
     previous: Option<Arc<dyn KeyWrapper>>,
     entropy: Arc<dyn Entropy>,
     deployment: OnceLock<DeploymentId>,
     keys: KeyCache,
+    flights: Flights,
 }
 
 /// What the canary holds. Not a secret: whether it opens is the question.
@@ -48,6 +53,7 @@ impl SoftwareCrypto {
             entropy,
             deployment: OnceLock::new(),
             keys: KeyCache::new(keks_max),
+            flights: Flights::default(),
         }
     }
 
@@ -73,6 +79,29 @@ impl SoftwareCrypto {
     }
 
     async fn unwrap(&self, kek: &WrappedKek) -> Result<Arc<Key>, CryptoError> {
+        if let Some(key) = self.keys.get(kek) {
+            return Ok(key);
+        }
+        loop {
+            match self.flights.turn(kek) {
+                Turn::Alone => return self.unwrap_with_root(kek).await,
+                Turn::Lead(leader) => {
+                    let unwrapped = self.unwrap_with_root(kek).await;
+                    let landed = unwrapped.as_ref().map_err(CryptoError::kind);
+                    leader.land(landed.map(Arc::clone));
+                    return unwrapped;
+                }
+                Turn::Follow(follower) => {
+                    if let Some(landed) = follower.await {
+                        return landed.map_err(CryptoError::new);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn unwrap_with_root(&self, kek: &WrappedKek) -> Result<Arc<Key>, CryptoError> {
+        // Whoever led before may have landed since the caller looked.
         if let Some(key) = self.keys.get(kek) {
             return Ok(key);
         }

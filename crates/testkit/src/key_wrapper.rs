@@ -1,8 +1,12 @@
 //! A key wrapper that encrypts nothing, and can be out of reach.
 
 use std::{
-    future::ready,
-    sync::atomic::{AtomicBool, Ordering},
+    future::{poll_fn, ready},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Poll, Waker},
 };
 
 use donjon_domain::{
@@ -16,6 +20,14 @@ use donjon_domain::{
 pub struct FakeKeyWrapper {
     id: RootKeyId,
     is_away: AtomicBool,
+    unwraps: AtomicUsize,
+    hold: Mutex<Hold>,
+}
+
+#[derive(Debug, Default)]
+struct Hold {
+    is_held: bool,
+    wakers: Vec<Waker>,
 }
 
 /// Stands in front of everything, so that nobody takes it for encrypted.
@@ -28,12 +40,38 @@ impl FakeKeyWrapper {
         Self {
             id: RootKeyId::from_bytes([root; 16]),
             is_away: AtomicBool::new(false),
+            unwraps: AtomicUsize::new(0),
+            hold: Mutex::default(),
         }
     }
 
     /// From now on its root key is out of reach, or in reach again.
     pub fn set_away(&self, is_away: bool) {
         self.is_away.store(is_away, Ordering::Relaxed);
+    }
+
+    /// Makes calls of [`KeyWrapper::unwrap`] wait until [`Self::release`].
+    pub fn hold(&self) {
+        self.lock().is_held = true;
+    }
+
+    /// Lets all calls go on that wait since [`Self::hold`].
+    pub fn release(&self) {
+        let wakers = {
+            let mut hold = self.lock();
+            hold.is_held = false;
+            std::mem::take(&mut hold.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// How often something was to be unwrapped.
+    pub fn unwraps(&self) -> usize {
+        self.unwraps.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hold> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self) -> Result<(), CryptoError> {
@@ -69,14 +107,24 @@ impl KeyWrapper for FakeKeyWrapper {
         wrapped: &'a [u8],
         binding: WrapBinding<'a>,
     ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
-        let unwrapped = self.check().and_then(|()| {
+        self.unwraps.fetch_add(1, Ordering::Relaxed);
+        let released = poll_fn(|context| {
+            let mut hold = self.lock();
+            if hold.is_held {
+                hold.wakers.push(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        });
+        Box::pin(async move {
+            released.await;
+            self.check()?;
             (1..=64)
                 .filter_map(|bytes| wrapped.len().checked_sub(bytes))
                 .filter_map(|at| wrapped.get(at..))
                 .find(|key| self.wrapped(key, binding) == wrapped)
                 .map(|key| SecretBytes::new(key.to_vec()))
                 .ok_or_else(|| CryptoError::new(CryptoErrorKind::DoesNotOpen))
-        });
-        Box::pin(ready(unwrapped))
+        })
     }
 }

@@ -168,3 +168,126 @@ fn an_unwrapped_kek_outlasts_its_root_key() {
     root.set_away(false);
     assert!(block_on(plugin.seal(&unused, &binding, &payload)).is_ok());
 }
+
+/// A plugin on a root key that can be held, and a KEK that it has not seen.
+fn cold(root: &Arc<FakeKeyWrapper>) -> (SoftwareCrypto, WrappedKek) {
+    let plugin = || {
+        let entropy = Arc::new(SeededEntropy::new(5));
+        SoftwareCrypto::new(root.clone(), None, entropy, 8)
+    };
+    let (maker, cold) = (plugin(), plugin());
+    let deployment = maker.new_deployment(DeploymentId::from_bytes([9; 16]), NOW);
+    let deployment = block_on(deployment).unwrap();
+    block_on(maker.adopt(&deployment)).unwrap();
+    block_on(cold.adopt(&deployment)).unwrap();
+    let scope = KekScope::Project(ProjectId::new("p"));
+    let kek = block_on(maker.new_kek(KekId::from_bytes([4; 16]), scope, 1, NOW));
+    (cold, kek.unwrap())
+}
+
+type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Arc<Key>, CryptoError>> + 'a>>;
+
+/// So many requests for the key, each of which has begun to wait.
+fn begun<'a>(plugin: &'a SoftwareCrypto, kek: &'a WrappedKek, count: usize) -> Vec<Waiting<'a>> {
+    let begun = (0..count).map(|_| {
+        let mut request: Waiting<'a> = Box::pin(plugin.unwrap(kek));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(request.as_mut().poll(&mut context).is_pending());
+        request
+    });
+    begun.collect()
+}
+
+#[test]
+fn requests_that_miss_one_key_ask_the_root_key_once() {
+    let root = Arc::new(FakeKeyWrapper::new(1));
+    let (plugin, kek) = cold(&root);
+    let before = root.unwraps();
+    root.hold();
+    let requests = begun(&plugin, &kek, 100);
+    assert_eq!(root.unwraps() - before, 1);
+    root.release();
+    for request in requests {
+        assert!(block_on(request).is_ok());
+    }
+    assert!(block_on(plugin.unwrap(&kek)).is_ok());
+    assert_eq!(root.unwraps() - before, 1);
+}
+
+#[test]
+fn whoever_waits_is_woken() {
+    let root = Arc::new(FakeKeyWrapper::new(1));
+    let (plugin, kek) = cold(&root);
+    root.hold();
+    let before = root.unwraps();
+    std::thread::scope(|scope| {
+        let requests: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| block_on(plugin.unwrap(&kek)).is_ok()))
+            .collect();
+        while root.unwraps() == before {
+            std::thread::yield_now();
+        }
+        root.release();
+        assert!(requests.into_iter().all(|request| request.join().unwrap()));
+    });
+    assert_eq!(root.unwraps() - before, 1);
+}
+
+/// Else a device that is away would be waited for once by each of them.
+#[test]
+fn a_failure_is_shared_and_forgotten() {
+    let root = Arc::new(FakeKeyWrapper::new(1));
+    let (plugin, kek) = cold(&root);
+    let before = root.unwraps();
+    root.hold();
+    let requests = begun(&plugin, &kek, 10);
+    root.set_away(true);
+    root.release();
+    for request in requests {
+        let kind = block_on(request).unwrap_err().kind();
+        assert_eq!(kind, CryptoErrorKind::Unavailable);
+    }
+    assert_eq!(root.unwraps() - before, 1);
+    root.set_away(false);
+    assert!(block_on(plugin.unwrap(&kek)).is_ok());
+    assert_eq!(root.unwraps() - before, 2);
+}
+
+/// A client that hangs up takes nobody with it.
+#[test]
+fn a_request_that_is_dropped_leaves_its_place_to_another() {
+    let root = Arc::new(FakeKeyWrapper::new(1));
+    let (plugin, kek) = cold(&root);
+    let before = root.unwraps();
+    root.hold();
+    let mut requests = begun(&plugin, &kek, 3);
+    drop(requests.remove(0));
+    drop(requests.remove(1));
+    root.release();
+    for request in requests {
+        assert!(block_on(request).is_ok());
+    }
+    assert_eq!(root.unwraps() - before, 2);
+}
+
+/// What was changed in the database does not open with what others wait for.
+#[test]
+fn another_row_of_the_same_id_is_not_joined() {
+    let root = Arc::new(FakeKeyWrapper::new(1));
+    let (plugin, kek) = cold(&root);
+    let moved = WrappedKek {
+        scope: KekScope::Project(ProjectId::new("q")),
+        ..kek.clone()
+    };
+    root.hold();
+    let good = begun(&plugin, &kek, 1);
+    let bad = begun(&plugin, &moved, 1);
+    root.release();
+    for request in good {
+        assert!(block_on(request).is_ok());
+    }
+    for request in bad {
+        let kind = block_on(request).unwrap_err().kind();
+        assert_eq!(kind, CryptoErrorKind::DoesNotOpen);
+    }
+}
