@@ -52,7 +52,7 @@ impl Rotator {
                 self.wake.notified().await;
                 continue;
             }
-            match app.rotation.step(BATCH, IN_FLIGHT_S).await {
+            match app.rotation.step(self.batch(), IN_FLIGHT_S).await {
                 Ok(Step::Changed(changed)) => {
                     rows += changed;
                     sleep_until(began + self.time_of(changed)).await;
@@ -76,6 +76,11 @@ impl Rotator {
         }
     }
 
+    /// At a slow pace, a few rows often rather than many after a long while.
+    fn batch(&self) -> u32 {
+        (self.rows_per_s.get() / BATCHES_PER_S).clamp(1, BATCH_MAX)
+    }
+
     fn time_of(&self, rows: u64) -> Duration {
         let micros = rows.saturating_mul(1_000_000) / u64::from(self.rows_per_s.get());
         Duration::from_micros(micros)
@@ -94,7 +99,7 @@ impl Rotator {
 /// # Errors
 /// As a step fails; what was changed before stays so.
 pub(crate) async fn finish(app: &App) -> Result<(), Error> {
-    while app.rotation.step(BATCH, 0).await? != Step::Done {}
+    while app.rotation.step(BATCH_MAX, 0).await? != Step::Done {}
     Ok(())
 }
 
@@ -105,7 +110,8 @@ impl fmt::Debug for Rotator {
 }
 
 /// Rows in one transaction: requests wait no longer for it than for each other.
-const BATCH: u32 = 64;
+const BATCH_MAX: u32 = 64;
+const BATCHES_PER_S: u32 = 50;
 /// Longer than a request may take between sealing and storing. What is later
 /// still is refused by storage, not lost.
 const IN_FLIGHT_S: i64 = 45;
