@@ -10,6 +10,7 @@ mod limits;
 mod mix;
 mod model;
 mod remote;
+mod rotation;
 mod verify;
 mod wire;
 
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
-use self::client::{Client, Trigger};
+use self::client::{Client, Pace, Trigger};
 use self::model::Kind;
 use self::verify::{Finding, ORDER_WAIT, Reader};
 use crate::kit::build::{self, Profile};
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// Repeat the schedule of an earlier run
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Change root keys and keys of projects all the while, at 200 requests a second
+    #[arg(long, conflicts_with = "danger_ack_before_commit")]
+    pub(crate) rotation: bool,
     /// Build a server that acknowledges before it commits, and expect that loss is found
     #[arg(long)]
     pub(crate) danger_ack_before_commit: bool,
@@ -62,6 +66,9 @@ pub(crate) struct Args {
 /// # Errors
 /// Something was lost or made up, or the server did not start again.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.rotation {
+        return rotation::run(args);
+    }
     let features: &[&str] = if args.danger_ack_before_commit {
         &[BAD_FEATURE]
     } else {
@@ -123,6 +130,8 @@ struct Harness {
     /// Orders that a kill found between accept and finish.
     orders_resumed: u64,
     slowest_order: Duration,
+    /// How long the clients had a server, all loads together.
+    loaded: Duration,
 }
 
 impl Harness {
@@ -139,12 +148,20 @@ impl Harness {
             slowest_start: Duration::ZERO,
             orders_resumed: 0,
             slowest_order: Duration::ZERO,
+            loaded: Duration::ZERO,
         })
     }
 
     /// Load, kill (at any moment, or just when a client has got an acknowledgement), restart, check what the load touched. Gives the server that now runs.
     fn cycle(&mut self, server: Server) -> Result<Server> {
-        self.load_and_kill(server)?;
+        self.load_and_kill(server, None, |load| {
+            thread::sleep(load);
+            Ok(())
+        })?;
+        self.start_and_check()
+    }
+
+    fn start_and_check(&mut self) -> Result<Server> {
         let started = Instant::now();
         let server = self.launch.start_again()?;
         self.slowest_start = self.slowest_start.max(started.elapsed());
@@ -152,25 +169,36 @@ impl Harness {
         Ok(server)
     }
 
-    fn load_and_kill(&mut self, server: Server) -> Result<()> {
+    /// `rate` is how many requests all clients send in a second; without one as many as they can. `beside` runs beside
+    /// them, for as long as it is told.
+    fn load_and_kill(
+        &mut self,
+        server: Server,
+        rate: Option<u32>,
+        beside: impl FnOnce(Duration) -> Result<()>,
+    ) -> Result<()> {
         let host = server.host().to_owned();
+        let paces = paces(rate, self.clients.len());
         let load = Duration::from_millis(1 + self.random.below(LOAD_MS_MAX));
         let at_acknowledgement = self.random.below(2) == 0;
         let trigger = Trigger::new(server.process());
         let barrier = Barrier::new(self.clients.len() + 1);
-        let work = |client: &mut Client| {
+        let work = |client: &mut Client, pace: Pace| {
             barrier.wait();
-            client.load(&host, &trigger)
+            client.load(&host, &trigger, pace)
         };
+        let began = Instant::now();
+        let loaded = &mut self.loaded;
         thread::scope(|scope| {
             let work = &work;
             let threads: Vec<_> = self
                 .clients
                 .iter_mut()
-                .map(|client| scope.spawn(move || work(client)))
+                .zip(paces)
+                .map(|(client, pace)| scope.spawn(move || work(client, pace)))
                 .collect();
             barrier.wait();
-            thread::sleep(load);
+            let done = beside(load);
             if at_acknowledgement {
                 trigger.arm();
                 let armed = Instant::now();
@@ -178,8 +206,11 @@ impl Harness {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            server.kill()?;
-            join_all(threads).map(drop)
+            let killed = server.kill();
+            *loaded += began.elapsed();
+            trigger.end();
+            join_all(threads)?;
+            killed.and(done)
         })
     }
 
@@ -244,31 +275,8 @@ impl Harness {
 
     fn conclude(self, args: &Args, seed: u64) -> Result<()> {
         let acknowledged = self.acknowledged();
-        let count = |is: fn(&Finding) -> bool| self.findings.iter().filter(|it| is(it)).count();
-        let lost = count(|finding| matches!(finding, Finding::Lost(_)));
-        for finding in self.findings.iter().take(FINDINGS_SHOWN) {
-            println!(
-                "{}",
-                finding.to_string().chars().take(500).collect::<String>()
-            );
-        }
-        let refusals = limits::refusals(&self.clients);
-        println!(
-            "{acknowledged} writes acknowledged, {} read back",
-            self.read
-        );
-        println!("refused for quotas: {refusals:?}");
-        println!(
-            "{} orders found PENDING after a kill, carried out within {} ms",
-            self.orders_resumed,
-            self.slowest_order.as_millis()
-        );
-        println!(
-            "{lost} lost, {} phantoms, {} quotas passed, {} orders stuck",
-            count(|finding| matches!(finding, Finding::Phantom(_))),
-            count(|finding| matches!(finding, Finding::Passed(_))),
-            count(|finding| matches!(finding, Finding::Stuck(_)))
-        );
+        let lost = self.count(|finding| matches!(finding, Finding::Lost(_)));
+        self.print_result(lost);
         if args.danger_ack_before_commit {
             ensure!(
                 lost > 0,
@@ -278,19 +286,9 @@ impl Harness {
             println!("as expected of a server that acknowledges before it commits");
             return Ok(());
         }
-        if !self.findings.is_empty() {
-            let data = self.launch.keep();
-            let ledgers = self.folder.keep();
-            bail!(
-                "run again with --seed {seed}; data in {}, ledgers in {}",
-                data.display(),
-                ledgers.display()
-            );
-        }
-        let odd: Vec<&String> = self.clients.iter().flat_map(|client| &client.odd).collect();
-        if let Some(first) = odd.first() {
-            bail!("{} writes were refused, the first: {first}", odd.len());
-        }
+        let refusals = limits::refusals(&self.clients);
+        let resumed = self.orders_resumed;
+        self.fail_on_findings(seed)?;
         if args.cycles < CYCLES_THAT_COUNT {
             return Ok(());
         }
@@ -303,11 +301,78 @@ impl Harness {
             "a quota was never reached, so nothing is known of it"
         );
         ensure!(
-            self.orders_resumed > 0,
+            resumed > 0,
             "no order was PENDING at a kill, so nothing is known of such"
         );
         Ok(())
     }
+
+    fn count(&self, is: fn(&Finding) -> bool) -> usize {
+        self.findings.iter().filter(|it| is(it)).count()
+    }
+
+    fn print_result(&self, lost: usize) {
+        for finding in self.findings.iter().take(FINDINGS_SHOWN) {
+            println!(
+                "{}",
+                finding.to_string().chars().take(500).collect::<String>()
+            );
+        }
+        let refusals = limits::refusals(&self.clients);
+        println!(
+            "{} writes acknowledged, {} read back",
+            self.acknowledged(),
+            self.read
+        );
+        println!("refused for quotas: {refusals:?}");
+        println!(
+            "{} orders found PENDING after a kill, carried out within {} ms",
+            self.orders_resumed,
+            self.slowest_order.as_millis()
+        );
+        println!(
+            "{lost} lost, {} unreadable, {} phantoms, {} quotas passed, {} orders stuck",
+            self.count(|finding| matches!(finding, Finding::Unreadable(_))),
+            self.count(|finding| matches!(finding, Finding::Phantom(_))),
+            self.count(|finding| matches!(finding, Finding::Passed(_))),
+            self.count(|finding| matches!(finding, Finding::Stuck(_)))
+        );
+    }
+
+    /// Leaves everything where it is if something was found.
+    fn fail_on_findings(self, seed: u64) -> Result<()> {
+        if !self.findings.is_empty() {
+            let data = self.launch.keep();
+            let ledgers = self.folder.keep();
+            bail!(
+                "run again with --seed {seed}; data in {}, ledgers in {}",
+                data.display(),
+                ledgers.display()
+            );
+        }
+        let odd: Vec<&String> = self.clients.iter().flat_map(|client| &client.odd).collect();
+        if let Some(first) = odd.first() {
+            let count = odd.len();
+            bail!("{count} answers were not the right ones, the first: {first}; --seed {seed}");
+        }
+        Ok(())
+    }
+}
+
+/// When each of `count` clients sends.
+fn paces(rate: Option<u32>, count: usize) -> Vec<Pace> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let pace = |number: u32| match rate {
+        None => Pace::Eager,
+        Some(rate) => {
+            let slot = Duration::from_secs(1) / rate;
+            Pace::Every {
+                first: slot * number,
+                then: slot * count,
+            }
+        }
+    };
+    (0..count).map(pace).collect()
 }
 
 fn join_all<T>(threads: Vec<thread::ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {

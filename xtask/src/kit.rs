@@ -1,5 +1,6 @@
 //! What several verbs need.
 
+pub(crate) mod admin;
 pub(crate) mod build;
 pub(crate) mod clock;
 pub(crate) mod daemon;

@@ -65,7 +65,12 @@ const STEPS: &[Step] = &[
     Step {
         name: "crash",
         command: "cargo xtask crash --cycles 5",
-        run: kill_loop,
+        run: || kill_loop(5, false),
+    },
+    Step {
+        name: "rotation",
+        command: "cargo xtask crash --rotation --cycles 20",
+        run: || kill_loop(20, true),
     },
     Step {
         name: "docs",
@@ -142,11 +147,12 @@ fn doctests() -> Result<()> {
     cargo(&["test", "--workspace", "--doc"])
 }
 
-fn kill_loop() -> Result<()> {
+fn kill_loop(cycles: u64, rotation: bool) -> Result<()> {
     crash::run(&crash::Args {
-        cycles: 5,
+        cycles,
         connections: 32,
         seed: None,
+        rotation,
         danger_ack_before_commit: false,
     })
 }

@@ -5,15 +5,21 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::limits;
-use super::model::{Kind, Model, Op, Record};
-use super::remote::{Outcome, Remote};
+use super::model::{Entity, Kind, Model, Op, Record, State};
+use super::remote::{self, Outcome, Remote};
 use super::wire;
 use crate::kit::random::Random;
+
+/// Of what a client asks at a pace.
+const READS_PERCENT: u64 = 40;
+const NAP: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -30,6 +36,10 @@ pub(crate) struct Client {
     pub(super) names: u64,
     /// The name given last.
     pub(super) last: String,
+    /// How many requests of loads were answered, those that tell how far an order is left out.
+    pub(crate) requests: u64,
+    /// How many payloads were read and compared meanwhile.
+    pub(crate) reads: u64,
 }
 
 /// Kills the server at the worst moment: just when a client has got an acknowledgement.
@@ -37,6 +47,16 @@ pub(crate) struct Client {
 pub(crate) struct Trigger {
     server: Pid,
     armed: AtomicBool,
+    over: AtomicBool,
+}
+
+/// When a client sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// A write as soon as the one before is answered.
+    Eager,
+    /// A request at each of these moments from the start of the load on, late where the one before is; reads too.
+    Every { first: Duration, then: Duration },
 }
 
 impl Trigger {
@@ -44,6 +64,22 @@ impl Trigger {
         Self {
             server,
             armed: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// The server is gone: nobody has to wait for the next moment to send.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    fn wait_until(&self, moment: Instant) {
+        loop {
+            let left = moment.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.over.load(Ordering::Acquire) {
+                return;
+            }
+            thread::sleep(left.min(NAP));
         }
     }
 
@@ -80,6 +116,8 @@ impl Client {
             random: Random::new(seed ^ (number + 1).wrapping_mul(0x9E37_79B9)),
             names: 0,
             last: String::new(),
+            requests: 0,
+            reads: 0,
         })
     }
 
@@ -96,12 +134,22 @@ impl Client {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub(crate) fn load(&mut self, host: &str, trigger: &Trigger) -> Result<()> {
+    pub(crate) fn load(&mut self, host: &str, trigger: &Trigger, pace: Pace) -> Result<()> {
         self.touched.clear();
         let Ok(mut remote) = Remote::open(host) else {
             return Ok(());
         };
-        loop {
+        let began = Instant::now();
+        for turn in 0_u32.. {
+            if let Pace::Every { first, then } = pace {
+                trigger.wait_until(began + first + then * turn);
+                if self.random.below(100) < READS_PERCENT {
+                    if !self.read(&mut remote) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            }
             let op = self.choose();
             let project = self.project(op.kind, op.limited);
             let id = self.model.entities.get(&op.name).map(|it| it.id.clone());
@@ -111,6 +159,7 @@ impl Client {
             let Ok(response) = remote.exchange(&request) else {
                 return Ok(());
             };
+            self.requests += 1;
             if op.limited && wire::is_quota_reached(&response) {
                 self.record(&Record::Refused)?;
                 continue;
@@ -132,6 +181,34 @@ impl Client {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+
+    /// Reads a payload that was acknowledged and compares it. Gives whether the server answers.
+    fn read(&mut self, remote: &mut Remote) -> bool {
+        let payload_of = |entity: &Entity| match &entity.state {
+            Some(State::Secret(secret)) => Some((entity.id.clone(), secret.payload.clone()?)),
+            _ => None,
+        };
+        let live = self.model.live(Kind::Secret, false);
+        let known: Vec<_> = live.filter_map(|(_, entity)| payload_of(entity)).collect();
+        let Some((id, payload)) = self.random.pick(&known) else {
+            return true;
+        };
+        let project = self.project(Kind::Secret, false);
+        let path = format!("/v1/secrets/{id}/payload");
+        let request = remote::request(&project, "GET", &path);
+        let Ok(response) = remote.exchange(&request.header("Accept", payload.content_type()))
+        else {
+            return false;
+        };
+        if response.status != 200 || response.body != payload.bytes() {
+            let found = format!("GET {path}: {} {}", response.status, response.text());
+            self.odd.push(found);
+        }
+        self.requests += 1;
+        self.reads += 1;
+        true
     }
 
     /// Notes what an order has made, if it is carried out: from then on it must stay so. Gives whether the server answers.

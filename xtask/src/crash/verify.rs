@@ -20,6 +20,8 @@ const ORDER_POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Finding {
     /// An acknowledged write is not there, or not as it was written.
     Lost(String),
+    /// Something is there, and is not given: its payload does not open.
+    Unreadable(String),
     /// Something is there that nobody wrote.
     Phantom(String),
     /// More is there than a quota allows.
@@ -32,6 +34,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(text) => write!(f, "LOST {text}"),
+            Self::Unreadable(text) => write!(f, "UNREADABLE {text}"),
             Self::Phantom(text) => write!(f, "PHANTOM {text}"),
             Self::Passed(text) => write!(f, "QUOTA PASSED {text}"),
             Self::Stuck(text) => write!(f, "STUCK {text}"),
@@ -163,7 +166,13 @@ impl<'a> Reader<'a> {
         };
         self.read += 1;
         let project = self.client.project(entity.kind, entity.limited);
-        let found = self.remote.observe(&project, entity.kind, &entity.id)?;
+        let found = match self.remote.observe(&project, entity.kind, &entity.id) {
+            Ok(found) => found,
+            Err(error) => {
+                self.unreadable(&entity.id, name, &error);
+                return Ok(());
+            }
+        };
         if found != entity.state {
             let detail = format!(
                 "{} {name}: acknowledged {:?}, found {found:?}",
@@ -179,10 +188,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn unreadable(&mut self, id: &str, name: &str, error: &anyhow::Error) {
+        let text = format!("{id} {name}: {error:#}");
+        self.findings.push(Finding::Unreadable(text));
+    }
+
     /// Waits until the order is carried out, and compares what it made with what it had made before.
     fn order(&mut self, name: &str, order: &Entity, spec: &Spec) -> Result<()> {
         let project = self.client.project(order.kind, order.limited);
-        let outcome = self.outcome(&project, &order.id)?;
+        let outcome = match self.outcome(&project, &order.id) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.unreadable(&order.id, name, &error);
+                return Ok(());
+            }
+        };
         if let (Outcome::Active(made), None) = (&outcome, &order.made) {
             let (name, made) = (name.to_owned(), made.clone());
             self.client.record(&Record::Made { name, made })?;
@@ -214,9 +234,11 @@ impl<'a> Reader<'a> {
             self.read += 1;
             let now = self.remote.made_secret(&project, known.id.clone());
             if !now.as_ref().is_ok_and(|now| now == known) {
-                self.findings.push(Finding::Lost(format!(
-                    "{entry} of {name}: known {known:?}, found {now:?}"
-                )));
+                let text = format!("{entry} of {name}: known {known:?}, found {now:?}");
+                self.findings.push(match now {
+                    Ok(_) => Finding::Lost(text),
+                    Err(_) => Finding::Unreadable(text),
+                });
             }
         }
         Ok(())

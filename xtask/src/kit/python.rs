@@ -92,7 +92,9 @@ fn only_entry(folder: &Path) -> Result<PathBuf> {
     Ok(first.path())
 }
 
-fn interpreter() -> Result<&'static Path> {
+/// # Errors
+/// No Python from 3.10.
+pub(crate) fn interpreter() -> Result<&'static Path> {
     for name in INTERPRETERS {
         let probe = Command::new(name).args(["-c", PROBE]).output();
         if probe.is_ok_and(|output| output.status.success()) {
