@@ -33,12 +33,12 @@ impl Ends {
         }
     }
 
-    fn into_database(&self, id: SecretId) -> Result<Moved, Error> {
+    fn bring_in(&self, id: SecretId) -> Result<Moved, Error> {
         let moves = &self.stores.rig.app.moves;
         block_on(moves.move_one(id, &self.outside, &self.database))
     }
 
-    fn into_store(&self, id: SecretId) -> Result<Moved, Error> {
+    fn take_out(&self, id: SecretId) -> Result<Moved, Error> {
         let moves = &self.stores.rig.app.moves;
         block_on(moves.move_one(id, &self.database, &self.outside))
     }
@@ -46,7 +46,7 @@ impl Ends {
     /// A secret in the database.
     fn inside(&self, payload: &str) -> SecretId {
         let id = self.stores.create(payload).unwrap();
-        assert!(matches!(self.into_database(id), Ok(Moved::Moved)));
+        assert!(matches!(self.bring_in(id), Ok(Moved::Moved)));
         self.settle();
         id
     }
@@ -70,7 +70,7 @@ fn a_payload_moves_there_and_back() {
         ends.stores.create("hush").unwrap(),
         ends.stores.create("other").unwrap(),
     );
-    assert!(matches!(ends.into_database(id), Ok(Moved::Moved)));
+    assert!(matches!(ends.bring_in(id), Ok(Moved::Moved)));
     assert_eq!(ends.stores.stored(id).outside, None);
     assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
     assert_eq!(
@@ -80,9 +80,9 @@ fn a_payload_moves_there_and_back() {
     ends.settle();
     assert_eq!(ends.stores.fake.names().len(), 1);
     // It is not where it was.
-    assert!(matches!(ends.into_database(id), Ok(Moved::Elsewhere)));
-    assert!(matches!(ends.into_store(other), Ok(Moved::Elsewhere)));
-    assert!(matches!(ends.into_store(id), Ok(Moved::Moved)));
+    assert!(matches!(ends.bring_in(id), Ok(Moved::Elsewhere)));
+    assert!(matches!(ends.take_out(other), Ok(Moved::Elsewhere)));
+    assert!(matches!(ends.take_out(id), Ok(Moved::Moved)));
     assert_eq!(ends.stores.outbox(), 0);
     assert_eq!(ends.stores.fake.names().len(), 2);
     assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
@@ -120,7 +120,7 @@ fn what_expired_moves_too() {
     };
     let id = ends.stores.rig.create(&member(), secret).unwrap();
     ends.stores.wait_s(20);
-    assert!(matches!(ends.into_database(id), Ok(Moved::Moved)));
+    assert!(matches!(ends.bring_in(id), Ok(Moved::Moved)));
     ends.settle();
     assert_eq!(ends.stores.fake.names(), []);
 }
@@ -131,7 +131,7 @@ fn a_secret_that_is_deleted_meanwhile_leaves_nothing() {
     let id = ends.inside("hush");
     let stores = Arc::clone(&ends.stores);
     ends.stores.fake.before_next(move || stores.delete(id));
-    assert!(matches!(ends.into_store(id), Ok(Moved::Elsewhere)));
+    assert!(matches!(ends.take_out(id), Ok(Moved::Elsewhere)));
     // The put was made after the secret was gone.
     assert_eq!(ends.stores.fake.names().len(), 1);
     ends.settle();
@@ -140,10 +140,10 @@ fn a_secret_that_is_deleted_meanwhile_leaves_nothing() {
     let id = ends.stores.create("hush").unwrap();
     let stores = Arc::clone(&ends.stores);
     ends.stores.fake.before_next(move || stores.delete(id));
-    assert!(matches!(ends.into_database(id), Ok(Moved::Elsewhere)));
+    assert!(matches!(ends.bring_in(id), Ok(Moved::Elsewhere)));
     ends.settle();
     assert_eq!(ends.stores.fake.names(), []);
-    assert!(matches!(ends.into_database(id), Ok(Moved::Elsewhere)));
+    assert!(matches!(ends.bring_in(id), Ok(Moved::Elsewhere)));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_project_that_gets_another_key_meanwhile_costs_another_try() {
         block_on(rotation.begin_project(&ProjectId::new("p"))).unwrap();
         while block_on(rotation.step(10, 0)).unwrap() != Step::Done {}
     });
-    assert!(matches!(ends.into_store(id), Ok(Moved::Moved)));
+    assert!(matches!(ends.take_out(id), Ok(Moved::Moved)));
     assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
     ends.settle();
     assert_eq!(ends.stores.fake.names().len(), 1);
@@ -186,13 +186,13 @@ fn what_is_lost_or_wrong_is_stuck_and_stays_so() {
     let before = ends.stores.stored(id);
     ends.stores.fake.lie(Some(b"husk"));
     assert!(matches!(
-        ends.into_database(id),
+        ends.bring_in(id),
         Ok(Moved::Stuck(Error::Integrity(_)))
     ));
     ends.stores.fake.lie(None);
     assert!(ends.stores.fake.lose(&ends.stores.fake.names()[0]));
     assert!(matches!(
-        ends.into_database(id),
+        ends.bring_in(id),
         Ok(Moved::Stuck(Error::Integrity(_)))
     ));
     assert_eq!(ends.stores.stored(id), before);
@@ -200,7 +200,7 @@ fn what_is_lost_or_wrong_is_stuck_and_stays_so() {
     let id = ends.inside("big");
     ends.stores.fake.fail_next(StoreErrorKind::Refused);
     assert!(matches!(
-        ends.into_store(id),
+        ends.take_out(id),
         Ok(Moved::Stuck(Error::Unavailable(_)))
     ));
     assert_eq!(ends.stores.payload(id).unwrap(), b"big");
@@ -212,27 +212,18 @@ fn a_store_that_is_away_changes_nothing() {
     let ends = Ends::new();
     let (inside, outside) = (ends.inside("in"), ends.stores.create("out").unwrap());
     ends.stores.fake.set_away(true);
-    assert!(matches!(
-        ends.into_store(inside),
-        Err(Error::Unavailable(_))
-    ));
-    assert!(matches!(
-        ends.into_database(outside),
-        Err(Error::Unavailable(_))
-    ));
+    assert!(matches!(ends.take_out(inside), Err(Error::Unavailable(_))));
+    assert!(matches!(ends.bring_in(outside), Err(Error::Unavailable(_))));
     assert_eq!(ends.stores.payload(inside).unwrap(), b"in");
     ends.stores.fake.set_away(false);
     // The put arrives, its answer does not.
     ends.stores
         .fake
         .fail_after_next(StoreErrorKind::Unavailable);
-    assert!(matches!(
-        ends.into_store(inside),
-        Err(Error::Unavailable(_))
-    ));
+    assert!(matches!(ends.take_out(inside), Err(Error::Unavailable(_))));
     ends.settle();
     assert_eq!(ends.stores.fake.names().len(), 1);
-    assert!(matches!(ends.into_store(inside), Ok(Moved::Moved)));
+    assert!(matches!(ends.take_out(inside), Ok(Moved::Moved)));
     assert_eq!(ends.stores.payload(inside).unwrap(), b"in");
     assert_eq!(ends.stores.payload(outside).unwrap(), b"out");
 }
@@ -250,7 +241,7 @@ fn a_move_that_was_cut_off_leaves_nothing_and_is_made_again() {
     ends.stores.fake.set_hanging(false);
     assert_eq!(ends.stores.outbox(), 1);
     assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
-    assert!(matches!(ends.into_store(id), Ok(Moved::Moved)));
+    assert!(matches!(ends.take_out(id), Ok(Moved::Moved)));
     ends.settle();
     assert_eq!(ends.stores.fake.names().len(), 1);
     assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
