@@ -8,6 +8,9 @@
 )]
 
 mod support;
+#[path = "../support/vault.rs"]
+#[expect(dead_code, reason = "each test binary uses a part of it")]
+mod vault;
 
 mod backup;
 mod config;
@@ -19,5 +22,6 @@ mod root_key;
 mod rotation;
 mod running;
 mod shredding;
+mod stores;
 mod tokens;
 mod verbs;

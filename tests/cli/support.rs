@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -26,7 +26,8 @@ pub(crate) struct Rig {
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    lines: mpsc::Receiver<String>,
+    /// Locked, so that threads may share a server that they send requests to.
+    lines: Mutex<mpsc::Receiver<String>>,
     reader: Option<JoinHandle<()>>,
     /// What it wrote so far.
     pub(crate) log: Vec<String>,
@@ -185,7 +186,7 @@ impl Server {
         });
         Self {
             child,
-            lines,
+            lines: Mutex::new(lines),
             reader: Some(reader),
             log: Vec::new(),
             address: String::new(),
@@ -195,7 +196,7 @@ impl Server {
     /// Reads the log up to a line with this text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.get_mut().unwrap().recv_timeout(PATIENCE) {
                 Ok(line) => {
                     self.log.push(line.clone());
                     if line.contains(text) {
@@ -221,7 +222,7 @@ impl Server {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
-        self.log.extend(self.lines.try_iter());
+        self.log.extend(self.lines.get_mut().unwrap().try_iter());
         status
     }
 

@@ -2,9 +2,12 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::support::{Rig, Server, chmod};
+use super::{
+    support::{Rig, Server, chmod},
+    vault::{FakeVault, TOKEN},
+};
 
-const VERBS: [&[&str]; 24] = [
+const VERBS: [&[&str]; 26] = [
     &[],
     &["serve"],
     &["init"],
@@ -22,6 +25,8 @@ const VERBS: [&[&str]; 24] = [
     &["rotate", "status"],
     &["rotate", "pause"],
     &["rotate", "resume"],
+    &["secrets"],
+    &["secrets", "move"],
     &["shred"],
     &["root-key"],
     &["root-key", "new"],
@@ -72,6 +77,7 @@ fn examples(help: &str) -> Vec<String> {
 
 /// A machine of a reader's: the folders and files that examples name, below the rig's own folder.
 fn machine() -> Rig {
+    let vault = FakeVault::start();
     let rig = Rig::new();
     for folder in ["etc", "var", "run"] {
         fs::create_dir(rig.path(folder)).unwrap();
@@ -81,6 +87,17 @@ fn machine() -> Rig {
     rig.write("etc/donjon.toml", &data_dir, 0o600);
     rig.write("etc/barbican.conf", "[quotas]\nquota_secrets = 10\n", 0o600);
     rig.write("etc/root.key", &"k".repeat(32), 0o600);
+    let token = rig.write("etc/token", TOKEN, 0o600);
+    let token = token.display().to_string();
+    rig.write(
+        "etc/stores.toml",
+        &[
+            "[[secret_stores]]\nname = \"database\"\nplugin = \"database\"\nglobal_default = true\n",
+            &vault.config("bao", &token, ""),
+        ]
+        .concat(),
+        0o600,
+    );
     rig.write("etc/root.key.new", &"n".repeat(32), 0o600);
     rig.write(
         "policy.yaml",
@@ -175,6 +192,7 @@ fn the_examples_of_the_help_work_as_they_stand() {
                 "root-key check",
                 "donjon rotate",
                 "donjon shred",
+                "donjon secrets",
             ];
             if needs_data.iter().any(|verb| line.contains(verb)) {
                 type_in(&rig, &format!("donjon init {place}"));

@@ -7,6 +7,7 @@
 
 pub(crate) mod client;
 mod explain;
+mod moves;
 mod protocol;
 mod purge;
 mod rotate;
@@ -20,13 +21,13 @@ use donjon_auth_local::{NewToken, Tokens};
 use donjon_domain::{ProjectId, TokenId, TokenRow, UserId, ports::Clock};
 
 pub(crate) use self::protocol::{
-    DepartedView, KeyCount, NewTokenRequest, ProjectLeft, Question, Request, Response,
-    RotationView, SecretText, SweepView, TokenView, Who,
+    DepartedView, KeyCount, MoveView, NewTokenRequest, ProjectLeft, Question, Request, Response,
+    RotationView, SecretText, StuckView, SweepView, TokenView, Who,
 };
 
 pub(crate) use self::sweep::DepartureParts;
 
-use crate::rotation::Rotator;
+use crate::{mover::Mover, rotation::Rotator};
 
 /// Does what requests ask for.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub(crate) struct Admin {
     pub(crate) clock: Arc<dyn Clock>,
     /// Works on changes of keys; without one each is made at once.
     pub(crate) rotator: Option<Arc<Rotator>>,
+    /// Works on moves of payloads; without one each is made at once.
+    pub(crate) mover: Option<Arc<Mover>>,
     /// There where Keystone is asked.
     pub(crate) departures: Option<DepartureParts>,
 }
@@ -55,6 +58,10 @@ impl Admin {
             Request::RotateResume {} => self.pause_rotation(false).await,
             Request::ProjectHoldings { project } => self.holdings(&project).await,
             Request::ProjectPurge { project } => self.purge(&project).await,
+            Request::SecretsMove { from, to, is_dry } => {
+                self.move_payloads(&from, &to, is_dry).await
+            }
+            Request::SecretsMoveStatus {} => Ok(self.moving()),
         };
         outcome.unwrap_or_else(|refusal| refusal)
     }
@@ -109,7 +116,7 @@ fn failed(error: impl std::error::Error) -> Response {
 }
 
 /// With all that led to it.
-fn text_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn text_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -49,6 +49,11 @@ pub(crate) enum Verb {
     #[cfg(feature = "pkcs11")]
     #[command(subcommand, after_help = HSM_EXAMPLES)]
     Hsm(Hsm),
+    /// Move payloads from one secret store to another, while the server works
+    ///
+    /// Talks to the running server; where none runs, works on the data folder.
+    #[command(subcommand, after_help = SECRETS_EXAMPLES)]
+    Secrets(Secrets),
     /// Change root key and keys of projects, while the server works
     ///
     /// Talks to the running server, which goes on after any stop; where none runs, does it all on the data folder.
@@ -342,6 +347,34 @@ pub(crate) struct RotateProject {
     /// Wait until it is done, and tell how far it is; the old key is kept for most of a minute, for requests on the way
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Move all payloads that are in one secret store to another
+    ///
+    /// Both are named as in [[secret_stores]]. Secrets are read, deleted and added meanwhile as ever, and each payload is
+    /// whole at every moment. Whatever stops this, repeating it goes on with what is left.
+    #[command(after_help = SECRETS_MOVE_EXAMPLES)]
+    Move(SecretsMove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretsMove {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Name of the store that the payloads are in
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: String,
+    /// Name of the store that they are to be in
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+    /// Wait until it is done, and tell how far it is
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
+    /// Ask both stores whether they are there, and count what would move
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

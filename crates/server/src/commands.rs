@@ -11,6 +11,7 @@ mod progress;
 mod projects;
 mod root_key;
 mod rotate;
+mod secrets;
 mod serve;
 mod shred;
 mod token;
@@ -19,5 +20,5 @@ mod token;
 pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
     check::check, convert::convert, init::init, policy::policy, projects::projects,
-    root_key::root_key, rotate::rotate, serve::serve, shred::shred, token::token,
+    root_key::root_key, rotate::rotate, secrets::secrets, serve::serve, shred::shred, token::token,
 };

@@ -52,10 +52,10 @@ impl Rotator {
                 self.wake.notified().await;
                 continue;
             }
-            match app.rotation.step(self.batch(), IN_FLIGHT_S).await {
+            match app.rotation.step(batch(self.rows_per_s), IN_FLIGHT_S).await {
                 Ok(Step::Changed(changed)) => {
                     rows += changed;
-                    sleep_until(began + self.time_of(changed)).await;
+                    sleep_until(began + time_of(changed, self.rows_per_s)).await;
                 }
                 Ok(Step::Waiting) => self.rest(PULSE).await,
                 Ok(Step::Done) => {
@@ -76,22 +76,23 @@ impl Rotator {
         }
     }
 
-    /// At a slow pace, a few rows often rather than many after a long while.
-    fn batch(&self) -> u32 {
-        (self.rows_per_s.get() / BATCHES_PER_S).clamp(1, BATCH_MAX)
-    }
-
-    fn time_of(&self, rows: u64) -> Duration {
-        let micros = rows.saturating_mul(1_000_000) / u64::from(self.rows_per_s.get());
-        Duration::from_micros(micros)
-    }
-
     async fn rest(&self, time: Duration) {
         tokio::select! {
             () = self.wake.notified() => {}
             () = sleep(time) => {}
         }
     }
+}
+
+/// At a slow pace, a few rows often rather than many after a long while.
+pub(crate) fn batch(rows_per_s: NonZero<u32>) -> u32 {
+    (rows_per_s.get() / BATCHES_PER_S).clamp(1, BATCH_MAX)
+}
+
+/// How long so many rows take at this pace.
+pub(crate) fn time_of(rows: u64, rows_per_s: NonZero<u32>) -> Duration {
+    let micros = rows.saturating_mul(1_000_000) / u64::from(rows_per_s.get());
+    Duration::from_micros(micros)
 }
 
 /// Makes all steps at once, where nobody else works on the data.

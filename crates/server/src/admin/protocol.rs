@@ -34,6 +34,14 @@ pub(crate) enum Request {
     ProjectHoldings { project: String },
     #[serde(rename = "project-purge")]
     ProjectPurge { project: String },
+    #[serde(rename = "secrets-move")]
+    SecretsMove {
+        from: String,
+        to: String,
+        is_dry: bool,
+    },
+    #[serde(rename = "secrets-move-status")]
+    SecretsMoveStatus {},
 }
 
 /// What a rule is asked.
@@ -94,6 +102,9 @@ pub(crate) enum Response {
         left: u64,
         text: String,
     },
+    Move(Box<MoveView>),
+    /// None was begun since the server started.
+    NoMove {},
     /// The request makes no sense.
     Refused {
         message: String,
@@ -131,6 +142,34 @@ pub(crate) struct ProjectLeft {
     pub(crate) project: String,
     pub(crate) generation: u32,
     pub(crate) rows: u64,
+}
+
+/// How far a move of payloads is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MoveView {
+    /// Names of stores.
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Payloads that wait, the stuck ones among them.
+    pub(crate) left: u64,
+    pub(crate) moved: u64,
+    /// Payloads that cannot be moved.
+    pub(crate) stuck: u64,
+    /// Some of them.
+    pub(crate) shown: Vec<StuckView>,
+    /// What holds it up now.
+    pub(crate) trouble: Option<String>,
+    pub(crate) is_done: bool,
+    /// Whether new payloads still go where these come from.
+    pub(crate) is_from_default: bool,
+}
+
+/// A payload that cannot be moved.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StuckView {
+    /// Id of its secret.
+    pub(crate) secret: String,
+    pub(crate) error: String,
 }
 
 /// What a sweep would do about deleted projects.
@@ -183,6 +222,8 @@ impl Request {
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::ProjectsSweep { is_dry: true } => Duration::from_secs(3_600),
+            // Two stores are asked first.
+            Self::SecretsMove { .. } => Duration::from_secs(120),
             _ => Duration::from_secs(30),
         }
     }

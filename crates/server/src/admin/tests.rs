@@ -35,6 +35,7 @@ fn admin() -> Admin {
         tokens: Arc::new(tokens.unwrap()),
         clock,
         rotator: None,
+        mover: None,
         departures: None,
     }
 }

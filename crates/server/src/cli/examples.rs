@@ -103,6 +103,15 @@ Examples:
   donjon hsm new-keys --library-path /usr/lib/softhsm/libsofthsm2.so --token-label donjon --login-from file:/etc/donjon/pin
   donjon hsm new-keys --config /etc/donjon/donjon.toml --mkek-label mkek2027 --hmac-label hmac2027";
 
+pub(super) const SECRETS_EXAMPLES: &str = "\
+Examples:
+  donjon secrets move --config /etc/donjon/stores.toml --from database --to bao --dry-run";
+
+pub(super) const SECRETS_MOVE_EXAMPLES: &str = "\
+Examples:
+  donjon secrets move --config /etc/donjon/stores.toml --from database --to bao --dry-run
+  donjon secrets move --config /etc/donjon/stores.toml --from database --to bao --wait";
+
 pub(super) const ROTATE_EXAMPLES: &str = "\
 Examples:
   donjon rotate project --wait

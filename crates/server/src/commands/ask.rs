@@ -56,6 +56,15 @@ pub(super) fn ask(
     })
 }
 
+/// Asks the running server; `None` where nobody listens.
+pub(super) fn ask_server(
+    settings: &Settings,
+    request: &Request,
+) -> Result<Option<Response>, Failure> {
+    let socket = settings.data_dir.join(data_dir::ADMIN_SOCKET);
+    client::ask(&socket, request).or_exit(Exit::DataFolder)
+}
+
 async fn work_on_the_folder(
     settings: &Settings,
     request: Request,
@@ -73,6 +82,7 @@ async fn work_on_the_folder(
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
         rotator: None,
+        mover: None,
         departures,
     };
     let response = admin.handle(request).await;

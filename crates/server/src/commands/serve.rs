@@ -21,6 +21,7 @@ use crate::{
     exit::{Exit, Failure, OrExit},
     frontend::{Frontend, OwnHosts},
     hardening, logging,
+    mover::Mover,
     notify::{State, notify},
     policy,
     rotation::Rotator,
@@ -166,11 +167,13 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         is_served: true,
     });
     let rotator = Arc::new(Rotator::new(settings.rotation_rows_per_s));
+    let mover = Arc::new(Mover::new(settings.rotation_rows_per_s));
     tasks.spawn(socket.serve(Admin {
         app: Arc::clone(&app),
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
         rotator: Some(Arc::clone(&rotator)),
+        mover: Some(Arc::clone(&mover)),
         departures,
     }));
     if let Some(sweeper) = sweeper {
@@ -180,6 +183,7 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     tasks.spawn(flush_uses(installation.clone()));
     if !settings.stores.is_empty() {
         tasks.spawn(empty_outbox(Arc::clone(&app)));
+        tasks.spawn(move_payloads(mover, Arc::clone(&app)));
     }
     tasks.spawn(resume_orders(app));
     tasks.spawn(signals::watch_storage(
@@ -367,6 +371,8 @@ async fn empty_outbox(app: Arc<App>) {
                     removed = swept.removed,
                     "payloads are gone from their stores"
                 );
+                // There may be more, as after a move.
+                pulse.reset_immediately();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(
@@ -396,6 +402,10 @@ async fn resume_orders(app: Arc<App>) {
 
 async fn sweep(sweeper: Arc<Sweeper>, app: Arc<App>) {
     sweeper.run(&app).await;
+}
+
+async fn move_payloads(mover: Arc<Mover>, app: Arc<App>) {
+    mover.run(&app).await;
 }
 
 async fn rotate(rotator: Arc<Rotator>, app: Arc<App>) {

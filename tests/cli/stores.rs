@@ -1,0 +1,225 @@
+//! Several secret stores: moving payloads between them, beside requests and through the death of the server.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    support::{Ended, PATIENCE, Rig, Server},
+    vault::{FakeVault, Mood, TOKEN},
+};
+
+const CONFIG: [&str; 2] = ["--config", "donjon.toml"];
+
+/// Two stores, new payloads going to `default`.
+fn configure(rig: &Rig, vault: &FakeVault, default: &str, rows_per_s: u32) {
+    let token = rig.write("token", TOKEN, 0o600);
+    let is_default = |name: &str| format!("global_default = {}", name == default);
+    let text = format!(
+        "[rotation]\nrows_per_s = {rows_per_s}\n[[secret_stores]]\nname = \"database\"\nplugin = \"database\"\n{}\n{}",
+        is_default("database"),
+        vault.config(
+            "bao",
+            &token.display().to_string(),
+            &format!("{}\ntimeout_ms = 1000", is_default("bao"))
+        )
+    );
+    rig.write("donjon.toml", &text, 0o600);
+}
+
+fn serve(rig: &Rig) -> Server {
+    rig.serve_with(&CONFIG)
+}
+
+fn move_payloads(rig: &Rig, from: &str, to: &str, flags: &[&str]) -> Ended {
+    let verb = ["secrets", "move", "--from", from, "--to", to];
+    rig.run(&[&verb, flags, &CONFIG].concat())
+}
+
+#[track_caller]
+fn moved(rig: &Rig, from: &str, to: &str, flags: &[&str]) -> String {
+    let ended = move_payloads(rig, from, to, flags);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    ended.stdout
+}
+
+#[track_caller]
+fn refused(rig: &Rig, from: &str, to: &str, text: &str) {
+    let ended = move_payloads(rig, from, to, &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains(text), "{}", ended.stderr);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fake and the server tell nothing, they have to be asked"
+)]
+fn until(what: &str, mut ask: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !ask() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn delete(server: &Server, token: &str, path: &str) -> u16 {
+    server.with_token("DELETE", path, token, "").status
+}
+
+#[test]
+fn payloads_move_beside_readers_and_deleters_and_through_kills() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "database", 40);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    let mut kept = BTreeMap::new();
+    for number in 0..240 {
+        let payload = format!("payload {number}");
+        kept.insert(server.store(&token, &payload), payload);
+    }
+    let dry = moved(&rig, "database", "bao", &["--dry-run"]);
+    assert!(dry.contains("240 payloads would move"), "{dry}");
+    assert_eq!(vault.entries().len(), 0);
+    for round in 1..=3 {
+        let began = moved(&rig, "database", "bao", &[]);
+        assert!(began.contains(" left"), "{began}");
+        let gone: Vec<_> = kept.keys().take(10).cloned().collect();
+        let all: Vec<_> = kept.iter().skip(10).collect();
+        let is_over = AtomicBool::new(false);
+        let before = vault.entries().len();
+        thread::scope(|scope| {
+            for half in all.chunks(all.len().div_ceil(2)) {
+                let (server, token, is_over) = (&server, &token, &is_over);
+                scope.spawn(move || {
+                    let read = half.iter().cycle();
+                    for (path, payload) in read.take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                        let answer = server.read(token, path);
+                        assert_eq!((answer.status, &answer.body), (200, *payload), "{path}");
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for path in &gone {
+                    assert_eq!(delete(&server, &token, path), 204);
+                    assert_eq!(server.read(&token, path).status, 404);
+                }
+            });
+            until("something moves", || vault.entries().len() > before + 20);
+            is_over.store(true, Ordering::Relaxed);
+        });
+        for path in gone {
+            kept.remove(&path);
+        }
+        assert!(vault.entries().len() < kept.len(), "{round}: too late");
+        server.kill();
+        server = serve(&rig);
+    }
+    let done = moved(&rig, "database", "bao", &["--wait"]);
+    assert!(done.contains(" 0 left"), "{done}");
+    until("all is there, and nothing else", || {
+        vault.entries().len() == kept.len()
+    });
+    for (path, payload) in &kept {
+        let answer = server.read(&token, path);
+        assert_eq!((answer.status, &answer.body), (200, payload), "{path}");
+    }
+    // All of it is outside, and comes back where no server runs.
+    vault.set(Mood::Away);
+    let some = kept.keys().next().unwrap();
+    assert_eq!(server.read(&token, some).status, 503);
+    vault.set(Mood::Good);
+    assert_eq!(server.stop(), Some(0));
+    let back = moved(&rig, "bao", "database", &[]);
+    let expected = format!("{} moved, 0 left", kept.len());
+    assert!(back.contains(&expected), "{back}");
+    assert_eq!(vault.entries(), Vec::<String>::new());
+    vault.set(Mood::Away);
+    let mut server = serve(&rig);
+    for (path, payload) in &kept {
+        assert_eq!(&server.read(&token, path).body, payload, "{path}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_move_waits_for_a_store_that_is_away_and_for_a_server_that_was_killed() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "database", 40);
+    let server = serve(&rig);
+    let token = rig.first_token();
+    let paths: Vec<_> = (0..80)
+        .map(|number| server.store(&token, &number.to_string()))
+        .collect();
+    let mut server = Some(server);
+    let stdout = thread::scope(|scope| {
+        let verb = scope.spawn(|| moved(&rig, "database", "bao", &["--wait"]));
+        until("it begins", || vault.puts() > 0);
+        vault.set(Mood::Status(503));
+        server
+            .as_mut()
+            .unwrap()
+            .wait_for("the move of payloads waits");
+        server.take().unwrap().kill();
+        vault.set(Mood::Good);
+        server = Some(serve(&rig));
+        verb.join().unwrap()
+    });
+    assert!(stdout.contains(" 0 left"), "{stdout}");
+    let mut server = server.unwrap();
+    for (number, path) in paths.iter().enumerate() {
+        assert_eq!(server.read(&token, path).body, number.to_string());
+    }
+    until("nothing else is there", || vault.entries().len() == 80);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_moved_is_named_and_stays() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "bao", 1_000);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    let (lost, whole) = (server.store(&token, "lost"), server.store(&token, "whole"));
+    let id = lost.rsplit('/').next().unwrap();
+    let entry = vault.entries().into_iter().find(|entry| entry.contains(id));
+    vault.lose(&entry.unwrap());
+    let ended = move_payloads(&rig, "bao", "database", &["--wait"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("1 moved, 1 left"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("global default"), "{}", ended.stdout);
+    assert!(ended.stderr.contains(id), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot be moved"), "{}", ended.stderr);
+    assert_eq!(server.read(&token, &whole).body, "whole");
+    until("it is gone there", || vault.entries().is_empty());
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_move_that_makes_no_sense_is_refused() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "database", 1);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    refused(&rig, "database", "nowhere", "database, bao");
+    refused(&rig, "bao", "bao", "already");
+    vault.set(Mood::Away);
+    refused(&rig, "database", "bao", "secret store \"bao\"");
+    vault.set(Mood::Status(403));
+    refused(&rig, "database", "bao", "secret store \"bao\"");
+    vault.set(Mood::Good);
+    for _ in 0..3 {
+        server.store(&token, "x");
+    }
+    moved(&rig, "database", "bao", &[]);
+    refused(&rig, "bao", "database", "wait for that");
+    assert_eq!(server.stop(), Some(0));
+    // Where stores are not configured, there is none.
+    let rig = Rig::new();
+    assert_eq!(rig.run(&["init"]).code, Some(0));
+    let ended = rig.run(&["secrets", "move", "--from", "a", "--to", "b"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("none"), "{}", ended.stderr);
+}
