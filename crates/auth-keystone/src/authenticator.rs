@@ -14,7 +14,7 @@ use donjon_domain::{
         AuthError, AuthErrorKind, Authenticator, BoxFuture, Clock, Credential, Entropy, Presence,
     },
 };
-use donjon_http_client::{Client, Endpoint, Question, Reply, TlsError, TlsFiles};
+use donjon_http_client::{Client, Endpoint, Question, Reply, Tls, TlsError, TlsFiles};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sha2::Sha256;
@@ -71,7 +71,7 @@ impl Keystone {
         let auth = auth.ending_in(VERSION);
         // The catalog may lead to an `https` URL too.
         let may_be_tls = auth.is_tls() || config.interface.is_some();
-        let tls = match donjon_http_client::connector(&config.tls) {
+        let tls = match Tls::for_http(&config.tls) {
             Ok(tls) => Some(tls),
             Err(TlsError::NoAuthorities) if !auth.is_tls() => None,
             Err(error) if may_be_tls || config.tls != TlsFiles::default() => {

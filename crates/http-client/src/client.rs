@@ -15,19 +15,16 @@ use http::{
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::{Instant, timeout},
 };
-use tokio_rustls::TlsConnector;
 
-use crate::{Endpoint, HttpError};
+use crate::{Endpoint, HttpError, Tls, tls::tcp};
 
 /// Keeps connections to the servers that it asks.
 pub struct Client {
-    tls: Option<TlsConnector>,
+    tls: Option<Tls>,
     connect: Duration,
     idle: Mutex<Vec<Connection>>,
 }
@@ -67,7 +64,7 @@ struct Connection {
 impl Client {
     /// `tls` is needed for `https`. Connecting takes no longer than `connect`.
     #[must_use]
-    pub fn new(tls: Option<TlsConnector>, connect: Duration) -> Self {
+    pub fn new(tls: Option<Tls>, connect: Duration) -> Self {
         Self {
             tls,
             connect,
@@ -104,21 +101,16 @@ impl Client {
     }
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>, HttpError> {
+        let (host, port) = (endpoint.host.as_str(), endpoint.port);
         let unreachable = |error: std::io::Error| HttpError::Unreachable(error.into());
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
-        let stream = stream.await.map_err(unreachable)?;
-        // Requests are small; waiting to fill a packet gains nothing.
-        stream.set_nodelay(true).map_err(unreachable)?;
         if !endpoint.is_tls {
-            return handshake(stream).await;
+            return handshake(tcp(host, port).await.map_err(unreachable)?).await;
         }
-        let name = ServerName::try_from(endpoint.host.clone());
-        let name = name.map_err(|error| HttpError::Unreachable(error.into()))?;
         let tls = self
             .tls
             .as_ref()
             .ok_or_else(|| HttpError::Unreachable("no certificate authorities for https".into()))?;
-        handshake(tls.connect(name, stream).await.map_err(unreachable)?).await
+        handshake(tls.open(host, port).await.map_err(unreachable)?).await
     }
 
     fn take(&self, endpoint: &Endpoint) -> Option<Connection> {

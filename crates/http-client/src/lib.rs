@@ -17,7 +17,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 pub use client::{Client, Question, Reply};
 pub use endpoint::{Endpoint, InvalidUrl};
-pub use tls::{TlsError, TlsFiles, connector};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// No answer.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Certificates for the way to a server.
 
 use std::{
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,11 +9,19 @@ use std::{
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
 
 use crate::BoxError;
+
+/// Opens connections with TLS, by certificates of the operator. Clones are cheap.
+#[derive(Clone)]
+pub struct Tls(TlsConnector);
 
 /// PEM files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,11 +64,50 @@ pub enum TlsError {
     Unusable(#[source] rustls::Error),
 }
 
-/// Reads the files. Blocks on file I/O.
-///
-/// # Errors
-/// [`TlsError`].
-pub fn connector(files: &TlsFiles) -> Result<TlsConnector, TlsError> {
+impl Tls {
+    /// For HTTP/1.1. Blocks on file I/O.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn for_http(files: &TlsFiles) -> Result<Self, TlsError> {
+        Self::new(files, &[b"http/1.1"])
+    }
+
+    /// For what `protocols` are the names of; none for one without a name. Blocks
+    /// on file I/O.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn new(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Self, TlsError> {
+        let mut config = config(files)?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Connects to a host, a name or an address without brackets, and checks its
+    /// certificate. Takes as long as the server does.
+    ///
+    /// # Errors
+    /// Nobody is there, or nobody with the right certificate.
+    pub async fn open(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static + use<>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        self.0.connect(name, tcp(host, port).await?).await
+    }
+}
+
+/// A connection without TLS.
+pub(crate) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // Requests are small; waiting to fill a packet gains nothing.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     match &files.cafile {
         Some(path) => {
@@ -81,18 +129,16 @@ pub fn connector(files: &TlsFiles) -> Result<TlsConnector, TlsError> {
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Unusable)?
         .with_root_certificates(roots);
-    let mut config = match (&files.certfile, &files.keyfile) {
-        (None, None) => builder.with_no_client_auth(),
+    match (&files.certfile, &files.keyfile) {
+        (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => {
             let chain = certificates(cert)?;
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
             let config = builder.with_client_auth_cert(chain, key);
-            config.map_err(TlsError::Unusable)?
+            config.map_err(TlsError::Unusable)
         }
-        _ => return Err(TlsError::Unpaired),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
+        _ => Err(TlsError::Unpaired),
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -116,6 +162,12 @@ fn unreadable(path: &Path, error: rustls::pki_types::pem::Error) -> TlsError {
     TlsError::Unreadable {
         path: path.to_owned(),
         source,
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 

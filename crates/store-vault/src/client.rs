@@ -7,7 +7,7 @@ use donjon_domain::{
     SecretBytes,
     ports::{StoreError, StoreErrorKind},
 };
-use donjon_http_client::{Client, Endpoint, HttpError, Question, Reply, connector};
+use donjon_http_client::{Client, Endpoint, HttpError, Question, Reply, Tls};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
@@ -41,7 +41,7 @@ struct Session {
 impl Server {
     pub(crate) fn new(config: VaultConfig) -> Result<Self, SetupError> {
         let endpoint = Endpoint::parse(&config.url).map_err(SetupError::Url)?;
-        let tls = endpoint.is_tls().then(|| connector(&config.tls));
+        let tls = endpoint.is_tls().then(|| Tls::for_http(&config.tls));
         let tls = tls.transpose().map_err(SetupError::Tls)?;
         let namespace = config.namespace.map(HeaderValue::try_from);
         let namespace = namespace.transpose();
