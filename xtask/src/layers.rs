@@ -50,6 +50,10 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ),
     ("donjon-storage-sqlite", &["donjon-domain"]),
     (
+        "donjon-store-kmip",
+        &["donjon-domain", "donjon-http-client", "donjon-kmip-ttlv"],
+    ),
+    (
         "donjon-store-vault",
         &["donjon-domain", "donjon-http-client"],
     ),

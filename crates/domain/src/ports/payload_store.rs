@@ -59,7 +59,8 @@ pub trait PayloadStore: Send + Sync {
 
     /// Up to `limit` (1 or more) payloads of an installation, in the order of
     /// their names, behind `after`. Others that use the store do not show. None
-    /// at all mean that there are none behind it.
+    /// at all mean that there are none behind it. A store that has to ask more than
+    /// once may take the configured time for each question.
     ///
     /// # Errors
     /// As the store fails.

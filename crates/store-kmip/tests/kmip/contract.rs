@@ -1,0 +1,41 @@
+//! What every store has to do, on the server of these tests.
+
+use std::sync::OnceLock;
+
+use donjon_domain::ports::PayloadStore;
+use donjon_store_kmip::KmipStore;
+use donjon_testkit::contract::payload_store::PayloadStoreCase;
+use tokio::runtime::{EnterGuard, Runtime};
+
+use crate::fake::Fake;
+
+struct Case {
+    store: KmipStore,
+    _fake: Fake,
+    _entered: EnterGuard<'static>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let fake = Fake::start();
+        Self {
+            store: fake.store(),
+            _fake: fake,
+            _entered: enter(),
+        }
+    }
+}
+
+impl PayloadStoreCase for Case {
+    fn store(&self) -> &dyn PayloadStore {
+        &self.store
+    }
+}
+
+donjon_testkit::payload_store_contract!(Box::new(Case::new()));
+
+/// The runtime that all stores of these tests need.
+pub(crate) fn enter() -> EnterGuard<'static> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap()).enter()
+}
