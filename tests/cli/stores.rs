@@ -223,3 +223,104 @@ fn a_move_that_makes_no_sense_is_refused() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("none"), "{}", ended.stderr);
 }
+
+fn doctor(rig: &Rig, flags: &[&str]) -> Ended {
+    rig.run(&[&["doctor"], flags, &CONFIG].concat())
+}
+
+/// Says something that this is a part of, and ends with this code.
+#[track_caller]
+fn says(ended: &Ended, code: i32, text: &str) {
+    assert_eq!(ended.code, Some(code), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains(text), "{}", ended.stdout);
+}
+
+#[test]
+fn the_doctor_names_what_is_lost_and_removes_what_is_nobodys() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "bao", 1_000);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    let kept = server.store(&token, "kept");
+    says(
+        &doctor(&rig, &[]),
+        0,
+        "1 payloads, 1 of secrets, 0 under way",
+    );
+    says(&doctor(&rig, &["--payloads"]), 0, "all can be read");
+    // Something of this installation that no row names, beside something of another one.
+    let own = vault.entries().remove(0);
+    let (installation, key) = own.split_once('/').unwrap();
+    let (secret, put) = key.split_once('.').unwrap();
+    let (rest, last) = put.split_at(put.len() - 1);
+    let stray = format!("{secret}.{rest}{}", if last == "0" { "1" } else { "0" });
+    vault.smuggle(&format!("{installation}/{stray}"), "eA==");
+    let foreign = format!("{}/{key}", installation.replace(|c| c != '-', "0"));
+    vault.smuggle(&foreign, "eA==");
+    for _ in 0..2 {
+        let found = doctor(&rig, &[]);
+        says(&found, 1, &stray);
+        says(&found, 1, "1 are nobody's");
+        says(&found, 1, "--repair");
+        assert!(
+            found.stderr.contains("1 problems are left"),
+            "{}",
+            found.stderr
+        );
+    }
+    assert_eq!(vault.entries().len(), 3);
+    says(
+        &doctor(&rig, &["--repair"]),
+        0,
+        "1 that were nobody's are removed",
+    );
+    assert_eq!(vault.entries().len(), 2);
+    assert!(vault.entries().contains(&foreign));
+    assert_eq!(server.read(&token, &kept).body, "kept");
+    // A payload that is lost, and one that is another.
+    let lost = server.store(&token, "lost");
+    let id = lost.rsplit('/').next().unwrap();
+    let entry = vault.entries().into_iter().find(|entry| entry.contains(id));
+    vault.lose(&entry.unwrap());
+    says(&doctor(&rig, &["--repair"]), 1, id);
+    vault.smuggle(&own, "eA==");
+    let found = doctor(&rig, &["--payloads"]);
+    says(&found, 1, "2 cannot be read");
+    says(&found, 1, secret);
+    // A server that has stopped is looked at as well, and so is a store that is away.
+    assert_eq!(server.stop(), Some(0));
+    says(&doctor(&rig, &[]), 1, id);
+    vault.set(Mood::Away);
+    says(&doctor(&rig, &["--repair"]), 1, "not looked at to the end");
+    vault.set(Mood::Html);
+    says(&doctor(&rig, &["--repair"]), 1, "not looked at to the end");
+    vault.set(Mood::Good);
+    let mut server = serve(&rig);
+    assert_eq!(server.with_token("DELETE", &lost, &token, "").status, 204);
+    assert_eq!(server.with_token("DELETE", &kept, &token, "").status, 204);
+    until("they are gone", || {
+        doctor(&rig, &[])
+            .stdout
+            .contains("0 payloads, 0 of secrets, 0 under way")
+    });
+    says(&doctor(&rig, &[]), 0, "database: whole");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn the_doctor_sees_a_damaged_database() {
+    let rig = Rig::new();
+    let mut server = rig.serve();
+    let token = rig.first_token();
+    server.store(&token, "x");
+    assert_eq!(server.stop(), Some(0));
+    says(&rig.run(&["doctor"]), 0, "database: whole");
+    let database = rusqlite::Connection::open(rig.data("donjon.db")).unwrap();
+    database
+        .execute("UPDATE projects SET live = live + 1", [])
+        .unwrap();
+    drop(database);
+    let ended = rig.run(&["doctor"]);
+    says(&ended, 75, "projects.live differs");
+    assert!(ended.stderr.contains("restore a"), "{}", ended.stderr);
+}

@@ -7,7 +7,7 @@ use super::{
     vault::{FakeVault, TOKEN},
 };
 
-const VERBS: [&[&str]; 26] = [
+const VERBS: [&[&str]; 27] = [
     &[],
     &["serve"],
     &["init"],
@@ -25,6 +25,7 @@ const VERBS: [&[&str]; 26] = [
     &["rotate", "status"],
     &["rotate", "pause"],
     &["rotate", "resume"],
+    &["doctor"],
     &["secrets"],
     &["secrets", "move"],
     &["shred"],
@@ -193,6 +194,7 @@ fn the_examples_of_the_help_work_as_they_stand() {
                 "donjon rotate",
                 "donjon shred",
                 "donjon secrets",
+                "donjon doctor",
             ];
             if needs_data.iter().any(|verb| line.contains(verb)) {
                 type_in(&rig, &format!("donjon init {place}"));

@@ -20,6 +20,7 @@ mod core;
 mod departures;
 mod entity;
 mod error;
+mod inspection;
 mod moves;
 mod orders;
 mod outbox;
@@ -47,6 +48,7 @@ pub use core::Ports;
 pub use departures::{DepartureRules, Departures, Outlook, Survey, SurveyError};
 pub use entity::{Entities, Entity, EntityRules};
 pub use error::{Conflict, Error, Missing};
+pub use inspection::{Inspection, StoreFindings, Stray, Unreadable};
 pub use moves::{Moved, Moves, StoreEnd};
 pub use orders::{NewOrder, Orders};
 pub use outbox::{Outbox, Swept};
@@ -89,6 +91,8 @@ pub struct App {
     pub outbox: Outbox,
     /// Moving payloads between stores.
     pub moves: Moves,
+    /// Comparing stores with the database.
+    pub inspection: Inspection,
     /// Changing keys.
     pub rotation: Rotation,
     /// Removing what deleted projects left.
@@ -113,6 +117,7 @@ impl App {
             transport_keys: TransportKeys::new(Arc::clone(&core)),
             outbox: Outbox::new(Arc::clone(&core)),
             moves: Moves::new(Arc::clone(&core)),
+            inspection: Inspection::new(Arc::clone(&core)),
             rotation: Rotation::new(Arc::clone(&core)),
             departures: Departures::new(Arc::clone(&core)),
             access: Access::new(core),

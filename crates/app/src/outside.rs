@@ -76,6 +76,10 @@ impl OutsideStores {
         self.stores.get(&id).ok_or_else(missing)
     }
 
+    pub(crate) fn deployment(&self) -> DeploymentId {
+        self.deployment
+    }
+
     pub(crate) fn name(&self, secret: SecretId, put: PutId) -> PayloadName {
         PayloadName {
             deployment: self.deployment,

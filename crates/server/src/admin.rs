@@ -6,6 +6,7 @@
 //! where no server runs, the command line calls it on the opened folder.
 
 pub(crate) mod client;
+mod doctor;
 mod explain;
 mod moves;
 mod protocol;
@@ -18,11 +19,15 @@ use std::{fmt, sync::Arc};
 
 use donjon_app::App;
 use donjon_auth_local::{NewToken, Tokens};
-use donjon_domain::{ProjectId, TokenId, TokenRow, UserId, ports::Clock};
+use donjon_domain::{
+    ProjectId, TokenId, TokenRow, UserId,
+    ports::{BoxFuture, Clock, RepositoryError},
+};
 
 pub(crate) use self::protocol::{
-    DepartedView, KeyCount, MoveView, NewTokenRequest, ProjectLeft, Question, Request, Response,
-    RotationView, SecretText, StuckView, SweepView, TokenView, Who,
+    DepartedView, DiagnosisView, FoundView, KeyCount, MoveView, NewTokenRequest, ProjectLeft,
+    Question, Request, Response, RotationView, SecretText, StoreView, StuckView, SweepView,
+    TokenView, Who,
 };
 
 pub(crate) use self::sweep::DepartureParts;
@@ -35,12 +40,23 @@ pub(crate) struct Admin {
     pub(crate) app: Arc<App>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) integrity: Arc<dyn Integrity>,
     /// Works on changes of keys; without one each is made at once.
     pub(crate) rotator: Option<Arc<Rotator>>,
     /// Works on moves of payloads; without one each is made at once.
     pub(crate) mover: Option<Arc<Mover>>,
     /// There where Keystone is asked.
     pub(crate) departures: Option<DepartureParts>,
+}
+
+/// Finds what is wrong with storage.
+pub(crate) trait Integrity: Send + Sync {
+    /// What does not hold, a line each; nothing where all is well. Takes as long as
+    /// reading all of it.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>, RepositoryError>>;
 }
 
 impl Admin {
@@ -61,6 +77,10 @@ impl Admin {
             Request::SecretsMove { from, to, is_dry } => {
                 self.move_payloads(&from, &to, is_dry).await
             }
+            Request::Diagnose {
+                is_repairing,
+                is_reading,
+            } => self.diagnose(is_repairing, is_reading).await,
             Request::SecretsMoveStatus {} => Ok(self.moving()),
         };
         outcome.unwrap_or_else(|refusal| refusal)

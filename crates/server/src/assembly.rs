@@ -11,13 +11,14 @@ use donjon_crypto_software::{SoftwareCrypto, SoftwareGenerator};
 use donjon_domain::{
     Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
-        Authenticator, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy, Health, Reading,
-        Repository, RepositoryError, RepositoryExt, Turn, Workers,
+        Authenticator, BoxFuture, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy,
+        Health, Reading, Repository, RepositoryError, RepositoryExt, Turn, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
 
 use crate::{
+    admin::Integrity,
     config::{AuthMode, AuthSettings, Settings},
     data_dir::{DataDir, Stage},
     exit::{Exit, Failure, OrExit},
@@ -134,6 +135,11 @@ impl Installation {
             Ok([mode]) => mode,
             Err(modes) => Arc::new(Modes::new(modes)),
         }
+    }
+
+    /// Finds what is wrong with the database.
+    pub(crate) fn integrity(&self) -> Arc<dyn Integrity> {
+        self.storage.clone()
     }
 
     /// Resolves when writes have stopped for good.
@@ -367,6 +373,12 @@ fn is_about_the_root_key(kind: CryptoErrorKind) -> bool {
         kind,
         CryptoErrorKind::WrongRootKey { .. } | CryptoErrorKind::UnknownRootKey(_)
     )
+}
+
+impl Integrity for SqliteRepository {
+    fn check(&self) -> BoxFuture<'_, Result<Vec<String>, RepositoryError>> {
+        Box::pin(Self::check(self))
+    }
 }
 
 impl fmt::Debug for Installation {

@@ -54,6 +54,12 @@ pub(crate) enum Verb {
     /// Talks to the running server; where none runs, works on the data folder.
     #[command(subcommand, after_help = SECRETS_EXAMPLES)]
     Secrets(Secrets),
+    /// Look whether database and secret stores are whole, and belong together
+    ///
+    /// Talks to the running server; where none runs, looks at the data folder. Reads the database to its end, lists every
+    /// secret store outside, and names payloads there that are nobody's, and secrets whose payload is not there.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Change root key and keys of projects, while the server works
     ///
     /// Talks to the running server, which goes on after any stop; where none runs, does it all on the data folder.
@@ -347,6 +353,18 @@ pub(crate) struct RotateProject {
     /// Wait until it is done, and tell how far it is; the old key is kept for most of a minute, for requests on the way
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Remove payloads from secret stores that are nobody's; not where this database is a copy, or was restored, and another one may still need them
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Read every payload too, wherever it is
+    #[arg(long)]
+    pub(crate) payloads: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod convert;
+mod doctor;
 #[cfg(feature = "pkcs11")]
 mod hsm;
 mod init;
@@ -19,6 +20,6 @@ mod token;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
-    check::check, convert::convert, init::init, policy::policy, projects::projects,
+    check::check, convert::convert, doctor::doctor, init::init, policy::policy, projects::projects,
     root_key::root_key, rotate::rotate, secrets::secrets, serve::serve, shred::shred, token::token,
 };

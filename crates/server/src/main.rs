@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Init(place)) => commands::init(&place),
         Some(Verb::Token(verb)) => commands::token(&verb),
         Some(Verb::Policy(verb)) => commands::policy(&verb),
+        Some(Verb::Doctor(verb)) => commands::doctor(&verb),
         Some(Verb::Secrets(verb)) => commands::secrets(&verb),
         Some(Verb::Rotate(verb)) => commands::rotate(&verb),
         Some(Verb::Projects(verb)) => commands::projects(&verb),

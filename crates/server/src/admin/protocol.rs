@@ -34,6 +34,13 @@ pub(crate) enum Request {
     ProjectHoldings { project: String },
     #[serde(rename = "project-purge")]
     ProjectPurge { project: String },
+    #[serde(rename = "diagnose")]
+    Diagnose {
+        /// Whether what is nobody's is removed from stores.
+        is_repairing: bool,
+        /// Whether every payload is read.
+        is_reading: bool,
+    },
     #[serde(rename = "secrets-move")]
     SecretsMove {
         from: String,
@@ -102,6 +109,7 @@ pub(crate) enum Response {
         left: u64,
         text: String,
     },
+    Diagnosis(Box<DiagnosisView>),
     Move(Box<MoveView>),
     /// None was begun since the server started.
     NoMove {},
@@ -142,6 +150,45 @@ pub(crate) struct ProjectLeft {
     pub(crate) project: String,
     pub(crate) generation: u32,
     pub(crate) rows: u64,
+}
+
+/// What is not well.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DiagnosisView {
+    /// Of the database.
+    pub(crate) damage: FoundView,
+    /// Those outside.
+    pub(crate) stores: Vec<StoreView>,
+    /// Payloads that cannot be read, and why.
+    pub(crate) unreadable: FoundView,
+    /// Whether all were tried.
+    pub(crate) is_read: bool,
+}
+
+/// Some lines of many.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FoundView {
+    pub(crate) count: u64,
+    pub(crate) shown: Vec<String>,
+}
+
+/// A store, beside what the database knows of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoreView {
+    pub(crate) name: String,
+    pub(crate) payloads: u64,
+    /// Secrets that have their payload there.
+    pub(crate) secrets: u64,
+    /// Puts under way, and what is to be removed.
+    pub(crate) waiting: u64,
+    /// Names of payloads that are nobody's.
+    pub(crate) strays: FoundView,
+    /// Such that are gone now.
+    pub(crate) removed: u64,
+    /// Ids of secrets whose payload is not there.
+    pub(crate) lost: FoundView,
+    /// Why it was not looked at to the end.
+    pub(crate) trouble: Option<String>,
 }
 
 /// How far a move of payloads is.
@@ -221,7 +268,9 @@ impl Request {
     /// the other.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Self::ProjectsSweep { is_dry: true } => Duration::from_secs(3_600),
+            Self::ProjectsSweep { is_dry: true } | Self::Diagnose { .. } => {
+                Duration::from_secs(3_600)
+            }
             // Two stores are asked first.
             Self::SecretsMove { .. } => Duration::from_secs(120),
             _ => Duration::from_secs(30),

@@ -103,6 +103,14 @@ Examples:
   donjon hsm new-keys --library-path /usr/lib/softhsm/libsofthsm2.so --token-label donjon --login-from file:/etc/donjon/pin
   donjon hsm new-keys --config /etc/donjon/donjon.toml --mkek-label mkek2027 --hmac-label hmac2027";
 
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  donjon doctor
+  donjon doctor --payloads --data-dir /var/lib/donjon
+  donjon doctor --config /etc/donjon/stores.toml --repair
+
+Exit codes: 0 all is well, 1 something is not, 75 the database is damaged; others as for serve.";
+
 pub(super) const SECRETS_EXAMPLES: &str = "\
 Examples:
   donjon secrets move --config /etc/donjon/stores.toml --from database --to bao --dry-run";

@@ -81,6 +81,7 @@ async fn work_on_the_folder(
         app: Arc::new(installation.app(settings, policy, Arc::new(NoWorkers))),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
+        integrity: installation.integrity(),
         rotator: None,
         mover: None,
         departures,

@@ -172,6 +172,7 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         app: Arc::clone(&app),
         tokens: Arc::clone(&installation.tokens),
         clock: Arc::clone(&installation.clock),
+        integrity: installation.integrity(),
         rotator: Some(Arc::clone(&rotator)),
         mover: Some(Arc::clone(&mover)),
         departures,
