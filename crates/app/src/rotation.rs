@@ -6,27 +6,25 @@
 //! KEK is wrapped by it. A project gets a new KEK, what the old one seals is
 //! sealed anew, and then the old one is destroyed.
 
+mod walk;
+
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use donjon_domain::{
-    KekId, KekScope, ProjectId, RootKeyId, Timestamp, WrappedKek,
-    ports::{Reading, RepositoryError, RepositoryExt, SealedObject, SealedRow, Turn},
+    KekId, KekScope, ProjectId, RootKeyId, WrappedKek,
+    ports::{ReadTx, Reading, RepositoryError, RepositoryExt, SealedRow, Turn},
 };
 
+use self::walk::{Pass, Walk};
 use crate::{Error, core::Core};
 
 /// Changes keys.
 pub struct Rotation {
     core: Arc<Core>,
-    /// When KEKs were retired by this process: requests on the way may hold
-    /// what they sealed.
-    retired: Mutex<HashMap<KekId, Timestamp>>,
-    /// How far the walk through what a KEK seals got.
-    walk: Mutex<Option<(KekId, SealedObject)>>,
+    walk: Mutex<Walk>,
 }
 
 /// What came of asking for a change.
@@ -65,6 +63,10 @@ pub struct RotationStatus {
     /// Retired keys of projects, with how many rows they still seal. Not more
     /// than a hundred.
     pub retired: Vec<(ProjectId, u32, u64)>,
+    /// How many retired keys there are.
+    pub retired_keys: u64,
+    /// How many rows all of them seal.
+    pub retired_rows: u64,
 }
 
 impl RotationStatus {
@@ -77,8 +79,7 @@ impl RotationStatus {
             0
         };
         // A retired key without rows waits for its end.
-        let rows = self.retired.iter().map(|(_, _, rows)| rows + 1);
-        keys + rows.sum::<u64>()
+        keys + self.retired_keys + self.retired_rows
     }
 
     /// How many keys other root keys than the current one wrap.
@@ -96,7 +97,6 @@ impl Rotation {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self {
             core,
-            retired: Mutex::default(),
             walk: Mutex::default(),
         }
     }
@@ -135,6 +135,7 @@ impl Rotation {
             .repository
             .write_with(move |tx| tx.rewrap_deployment(deployment.root, &moved))
             .await;
+        self.walk().begin_root();
         Ok(if written? {
             Begun::Begun
         } else {
@@ -181,7 +182,7 @@ impl Rotation {
         if !is_first {
             return Ok(Begun::UnderWay);
         }
-        lock(&self.retired).insert(retired, self.core.clock.now());
+        self.walk().retire(retired, self.core.clock.now());
         Ok(Begun::Begun)
     }
 
@@ -213,33 +214,23 @@ impl Rotation {
     /// # Errors
     /// As storage or the crypto plugin fails; what was changed before stays so.
     pub async fn step(&self, limit: u32, in_flight_s: i64) -> Result<Step, Error> {
-        let current = self.core.sealing.crypto().root();
-        let found: Result<_, RepositoryError> = self
-            .core
-            .repository
-            .read_with(Reading::Scan(Turn::SERVER), move |tx| {
-                let installed = tx.deployment()?.map(|deployment| deployment.root);
-                let keks = if installed == Some(current) {
-                    tx.keks_not_wrapped_by(current, limit)?
-                } else {
-                    Vec::new()
-                };
-                Ok((keks, tx.retired_keks(STEP_KEKS_MAX)?))
-            })
-            .await;
-        let (keks, retired) = found?;
+        let keks = self.keks_to_rewrap(limit).await?;
         if !keks.is_empty() {
             return self.rewrap(keks).await;
         }
-        let mut step = Step::Done;
-        for kek in retired {
-            match self.empty(kek, limit, in_flight_s).await? {
-                Step::Done => {}
-                Step::Waiting => step = Step::Waiting,
-                changed @ Step::Changed(_) => return Ok(changed),
+        loop {
+            if self.is_front_ready().await? {
+                if let changed @ Step::Changed(_) = self.empty(limit, in_flight_s).await? {
+                    return Ok(changed);
+                }
+                continue;
+            }
+            match self.walk().end_pass() {
+                Pass::Again => {}
+                Pass::Waiting => return Ok(Step::Waiting),
+                Pass::Nothing => return Ok(Step::Done),
             }
         }
-        Ok(step)
     }
 
     /// How far everything is.
@@ -248,25 +239,38 @@ impl Rotation {
     /// As storage fails.
     pub async fn status(&self) -> Result<RotationStatus, Error> {
         let current = self.core.sealing.crypto().root();
+        let empty = self.walk().empty();
         let found: Result<_, RepositoryError> = self
             .core
             .repository
             .read_with(Reading::Scan(Turn::SERVER), move |tx| {
                 let installed = tx.deployment()?.map_or(current, |found| found.root);
                 let root_keys = tx.root_keys()?;
-                let mut retired = Vec::new();
-                for kek in tx.retired_keks(STATUS_KEKS_MAX)? {
-                    let left = tx.count_sealed_by(&kek)?;
-                    if let KekScope::Project(project) = kek.scope {
-                        retired.push((project, kek.generation, left));
-                    }
-                }
-                Ok(RotationStatus {
+                let mut status = RotationStatus {
                     current,
                     installed,
                     root_keys,
-                    retired,
-                })
+                    retired: Vec::new(),
+                    retired_keys: 0,
+                    retired_rows: 0,
+                };
+                for_each_retired(tx, |tx, kek| {
+                    let rows = if empty.contains(&kek.id) {
+                        0
+                    } else {
+                        tx.count_sealed_by(&kek)?
+                    };
+                    status.retired_keys += 1;
+                    status.retired_rows += rows;
+                    match kek.scope {
+                        KekScope::Project(project) if status.retired.len() < RETIRED_MAX => {
+                            status.retired.push((project, kek.generation, rows));
+                        }
+                        _ => {}
+                    }
+                    Ok(())
+                })?;
+                Ok(status)
             })
             .await;
         Ok(found?)
@@ -293,13 +297,67 @@ impl Rotation {
         Ok(Step::Changed(written?))
     }
 
-    /// Seals anew a part of what a retired KEK seals, and destroys it when that
-    /// is nothing.
-    async fn empty(&self, old: WrappedKek, limit: u32, in_flight_s: i64) -> Result<Step, Error> {
-        let KekScope::Project(project) = old.scope.clone() else {
+    async fn keks_to_rewrap(&self, limit: u32) -> Result<Vec<WrappedKek>, Error> {
+        let Some(at) = self.walk().look_at_keys() else {
+            return Ok(Vec::new());
+        };
+        let current = self.core.sealing.crypto().root();
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                let installed = tx.deployment()?.map(|deployment| deployment.root);
+                if installed == Some(current) {
+                    tx.keks_not_wrapped_by(current, limit)
+                } else {
+                    Ok(Vec::new())
+                }
+            })
+            .await;
+        let keks = found?;
+        if keks.is_empty() {
+            // Keys that are made from now on are wrapped by the current one.
+            self.walk().all_are_wrapped(at);
+        }
+        Ok(keks)
+    }
+
+    /// Reads more retired KEKs where it has none. `false` where there are no
+    /// more in this pass.
+    async fn is_front_ready(&self) -> Result<bool, Error> {
+        let after = {
+            let walk = self.walk();
+            if walk.front().is_some() {
+                return Ok(true);
+            }
+            walk.read_behind()
+        };
+        let found: Result<_, RepositoryError> = self
+            .core
+            .repository
+            .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                tx.retired_keks(after, PAGE)
+            })
+            .await;
+        let keks = found?;
+        let is_more = !keks.is_empty();
+        self.walk().push(keks);
+        Ok(is_more)
+    }
+
+    /// Seals anew a part of what the retired KEK at the front seals, and destroys
+    /// it when that is nothing.
+    async fn empty(&self, limit: u32, in_flight_s: i64) -> Result<Step, Error> {
+        let Some((old, after)) = self.walk().front() else {
             return Ok(Step::Done);
         };
-        let after = self.walked(old.id);
+        let KekScope::Project(project) = old.scope.clone() else {
+            self.walk().leave();
+            return Ok(Step::Done);
+        };
+        if self.is_kept_for_nothing(old.id, in_flight_s) {
+            return Ok(Step::Waiting);
+        }
         let kek = old.clone();
         let found: Result<Vec<SealedRow>, RepositoryError> = self
             .core
@@ -310,13 +368,11 @@ impl Rotation {
             .await;
         let rows = found?;
         let Some(last) = rows.last().map(|row| row.object) else {
-            *lock(&self.walk) = None;
-            // The walk may have begun behind rows that came in meanwhile.
-            return if after.is_some() {
-                Ok(Step::Changed(0))
-            } else {
-                self.destroy(old.id, in_flight_s).await
-            };
+            if after.is_some() {
+                self.walk().start_over();
+                return Ok(Step::Changed(0));
+            }
+            return self.destroy(old.id, in_flight_s).await;
         };
         let mut resealed = Vec::with_capacity(rows.len());
         for row in rows {
@@ -335,15 +391,28 @@ impl Rotation {
             })
             .await;
         let changed = written?;
-        *lock(&self.walk) = Some((old.id, last));
+        self.walk().has_walked_to(last);
         Ok(Step::Changed(changed))
     }
 
-    async fn destroy(&self, id: KekId, in_flight_s: i64) -> Result<Step, Error> {
-        let retired = lock(&self.retired).get(&id).copied();
+    /// Whether a KEK was found empty and has to be kept nevertheless.
+    fn is_kept_for_nothing(&self, id: KekId, in_flight_s: i64) -> bool {
+        let mut walk = self.walk();
         let now = self.core.clock.now();
-        if retired.is_some_and(|at| now < at.plus_seconds(in_flight_s)) {
-            return Ok(Step::Waiting);
+        let is_kept = walk.is_empty(id) && walk.is_kept(id, now, in_flight_s);
+        if is_kept {
+            walk.leave_waiting();
+        }
+        is_kept
+    }
+
+    async fn destroy(&self, id: KekId, in_flight_s: i64) -> Result<Step, Error> {
+        {
+            let mut walk = self.walk();
+            if walk.is_kept(id, self.core.clock.now(), in_flight_s) {
+                walk.leave_waiting();
+                return Ok(Step::Waiting);
+            }
         }
         let written: Result<bool, RepositoryError> = self
             .core
@@ -351,22 +420,32 @@ impl Rotation {
             .write_with(move |tx| tx.destroy_kek(id))
             .await;
         let is_destroyed = written?;
-        if is_destroyed {
-            lock(&self.retired).remove(&id);
-        }
-        // Else a late row came in, and is next.
+        // Else a late row came in, which the next pass finds.
+        self.walk().leave();
         Ok(Step::Changed(u64::from(is_destroyed)))
     }
 
-    fn walked(&self, kek: KekId) -> Option<SealedObject> {
-        lock(&self.walk)
-            .filter(|(id, _)| *id == kek)
-            .map(|(_, last)| last)
+    fn walk(&self) -> MutexGuard<'_, Walk> {
+        self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Goes through all retired KEKs, by id.
+fn for_each_retired(
+    tx: &mut dyn ReadTx,
+    mut visit: impl FnMut(&mut dyn ReadTx, WrappedKek) -> Result<(), RepositoryError>,
+) -> Result<(), RepositoryError> {
+    let mut after = None;
+    loop {
+        let keks = tx.retired_keks(after, PAGE)?;
+        let Some(last) = keks.last() else {
+            return Ok(());
+        };
+        after = Some(last.id);
+        for kek in keks {
+            visit(tx, kek)?;
+        }
+    }
 }
 
 impl fmt::Debug for Rotation {
@@ -375,9 +454,10 @@ impl fmt::Debug for Rotation {
     }
 }
 
-/// Retired KEKs that are looked at in one step.
-const STEP_KEKS_MAX: u32 = 1_000;
-const STATUS_KEKS_MAX: u32 = 100;
+/// Retired KEKs that are read at once.
+const PAGE: u32 = 100;
+/// Of those that the status names.
+const RETIRED_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct RotationStatus {
     pub(crate) current: String,
     pub(crate) root_keys: Vec<KeyCount>,
+    /// Rows that are under retired keys of projects.
+    pub(crate) retired_rows: u64,
     pub(crate) left: u64,
 }
 

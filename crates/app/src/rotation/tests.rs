@@ -175,3 +175,27 @@ fn the_root_key_changes_and_the_old_one_is_not_needed_any_more() {
     assert_eq!(status(&app).others(), 0);
     assert_eq!(payload(&app, id), b"x");
 }
+
+/// Those that are empty and have to wait are not in the way of the others.
+#[test]
+fn many_projects_get_other_keys_in_one_go() {
+    const PROJECTS: usize = 250;
+    let rig = Rig::new();
+    let app = rig.start(FakeCrypto::new(1)).unwrap();
+    for number in 0..PROJECTS {
+        let actor = caller("u", &format!("p{number:04}"), &["member"]);
+        block_on(app.secrets.create(&actor, new(Some("y")))).unwrap();
+        let project = ProjectId::new(format!("p{number:04}").as_str());
+        block_on(app.rotation.begin_project(&project)).unwrap();
+    }
+    let before = status(&app);
+    let all = PROJECTS as u64;
+    assert_eq!((before.retired_keys, before.retired_rows), (all, all));
+    assert_eq!((before.retired.len(), before.left()), (100, 2 * all));
+    while step(&app) != Step::Waiting {}
+    let after = status(&app);
+    assert_eq!((after.retired_keys, after.retired_rows), (all, 0));
+    rig.clock.advance_seconds(45);
+    while step(&app) != Step::Done {}
+    assert_eq!(status(&app).left(), 0);
+}

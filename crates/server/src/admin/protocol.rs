@@ -100,7 +100,7 @@ pub(crate) enum Response {
     Explained {
         text: String,
     },
-    Rotation(RotationView),
+    Rotation(Box<RotationView>),
     Sweep(SweepView),
     SweepBegun {},
     /// What a project has.
@@ -131,7 +131,10 @@ pub(crate) struct RotationView {
     /// Id of the root key that the data was last moved to.
     pub(crate) installed: String,
     pub(crate) root_keys: Vec<KeyCount>,
+    /// Of so many of them that people can read it.
     pub(crate) retired: Vec<ProjectLeft>,
+    pub(crate) retired_keys: u64,
+    pub(crate) retired_rows: u64,
     /// Keys and rows that wait.
     pub(crate) left: u64,
     pub(crate) is_paused: bool,

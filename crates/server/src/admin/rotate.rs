@@ -56,7 +56,7 @@ impl Admin {
     pub(super) async fn rotation(&self) -> Result<Response, Response> {
         let status = self.app.rotation.status().await.map_err(failed)?;
         let is_paused = self.rotator.as_ref().is_some_and(|it| it.is_paused());
-        Ok(Response::Rotation(view(&status, is_paused)))
+        Ok(Response::Rotation(Box::new(view(&status, is_paused))))
     }
 
     pub(super) async fn pause_rotation(&self, is_paused: bool) -> Result<Response, Response> {
@@ -96,6 +96,8 @@ fn view(status: &RotationStatus, is_paused: bool) -> RotationView {
         installed: status.installed.to_string(),
         root_keys: root_keys.collect(),
         retired: retired.collect(),
+        retired_keys: status.retired_keys,
+        retired_rows: status.retired_rows,
         left: status.left(),
         is_paused,
     }

@@ -61,7 +61,7 @@ pub(super) fn converse(
     // No rule decides about keys, so a bad policy file is no obstacle.
     let policy = || Ok(Policy::new(settings.policy.defaults));
     match ask::ask(settings, || Ok(request()), policy)? {
-        Response::Rotation(view) => Ok(view),
+        Response::Rotation(view) => Ok(*view),
         other => Err(ask::failure(other)),
     }
 }
@@ -99,6 +99,10 @@ fn text(view: &RotationView) -> String {
             "project {}, key {}: {} left",
             project.project, project.generation, project.rows
         ));
+    }
+    let others = view.retired_keys.saturating_sub(view.retired.len() as u64);
+    if others > 0 {
+        lines.push(format!("and {others} retired keys of projects more"));
     }
     let note = if view.is_paused { ", paused" } else { "" };
     lines.push(format!("{} left{note}", view.left));

@@ -47,11 +47,19 @@ impl<M: Mode> RotationReads for Tx<'_, M> {
         })
     }
 
-    fn retired_keks(&mut self, limit: u32) -> Result<Vec<WrappedKek>, RepositoryError> {
+    fn retired_keks(
+        &mut self,
+        after: Option<KekId>,
+        limit: u32,
+    ) -> Result<Vec<WrappedKek>, RepositoryError> {
         self.run(|tx| {
-            let sql = select_keks!("WHERE state = 2 AND wrapped <> x'' LIMIT ?1");
+            let sql = select_keks!(
+                "WHERE state = 2 AND wrapped <> x'' AND uuid > ?1 ORDER BY uuid LIMIT ?2"
+            );
             let mut statement = tx.connection.prepare_cached(sql)?;
-            let mut rows = statement.query([limit])?;
+            // No id is shorter.
+            let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+            let mut rows = statement.query(params![after, limit])?;
             let mut keks = Vec::new();
             while let Some(row) = rows.next()? {
                 keks.push(kek_of_any_scope(tx, row)?);

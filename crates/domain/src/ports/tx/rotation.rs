@@ -50,11 +50,16 @@ pub trait RotationReads {
         limit: u32,
     ) -> Result<Vec<WrappedKek>, RepositoryError>;
 
-    /// Up to `limit` KEKs that are retired. Walks all KEKs.
+    /// Up to `limit` KEKs that are retired, by id, behind `after`. Walks all
+    /// KEKs.
     ///
     /// # Errors
     /// As storage fails.
-    fn retired_keks(&mut self, limit: u32) -> Result<Vec<WrappedKek>, RepositoryError>;
+    fn retired_keks(
+        &mut self,
+        after: Option<KekId>,
+        limit: u32,
+    ) -> Result<Vec<WrappedKek>, RepositoryError>;
 
     /// Up to `limit` projects that have an active KEK, by name, behind `after`.
     ///

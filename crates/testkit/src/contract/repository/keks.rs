@@ -106,6 +106,32 @@ pub fn retired_keks_are_found_by_id_alone(repository: &dyn Repository) {
     assert_eq!(found, Some(retired));
 }
 
+/// Retired KEKs come by id, page by page.
+pub fn retired_keks_come_in_pages(repository: &dyn Repository) {
+    for (number, project) in [(3, "a"), (1, "b"), (2, "c"), (4, "d")] {
+        let state = if number == 4 {
+            KekState::Active
+        } else {
+            KekState::Retired
+        };
+        insert(
+            repository,
+            &WrappedKek {
+                state,
+                ..sample::kek(number, project)
+            },
+        );
+    }
+    let ids = |after, limit| {
+        let keks = read(repository, move |tx| tx.retired_keks(after, limit));
+        keks.into_iter().map(|kek| kek.id).collect::<Vec<_>>()
+    };
+    let id = sample::kek_id;
+    assert_eq!(ids(None, 2), [id(1), id(2)]);
+    assert_eq!(ids(Some(id(2)), 2), [id(3)]);
+    assert_eq!(ids(Some(id(3)), 2), []);
+}
+
 /// A generation is there once per scope.
 pub fn a_generation_is_there_once(repository: &dyn Repository) {
     let retired = WrappedKek {
@@ -223,7 +249,12 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
         let first = tx.sealed_by(&kek, None, 2)?;
         let last = first.last().map(|row| row.object);
         let rest = tx.sealed_by(&kek, last, 2)?;
-        Ok((tx.retired_keks(10)?, first, rest, tx.count_sealed_by(&kek)?))
+        Ok((
+            tx.retired_keks(None, 10)?,
+            first,
+            rest,
+            tx.count_sealed_by(&kek)?,
+        ))
     });
     let row = |number| SealedRow {
         object: SealedObject::Secret(sample::secret_id(number)),
@@ -253,7 +284,7 @@ pub fn a_kek_is_emptied_and_destroyed(repository: &dyn Repository) {
     assert_eq!(destroyed, (false, true, false));
     let kek = read(repository, |tx| tx.kek(sample::kek_id(1))).expect("its row stays");
     assert_eq!((kek.state, kek.wrapped.len()), (KekState::Destroyed, 0));
-    assert!(read(repository, |tx| tx.retired_keks(10)).is_empty());
+    assert!(read(repository, |tx| tx.retired_keks(None, 10)).is_empty());
     assert_eq!(read(repository, |tx| tx.root_keys()), [(next.root, 1)]);
     let late = with_payload(9);
     let kind = write_fails(repository, move |tx| {

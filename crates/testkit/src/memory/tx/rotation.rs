@@ -28,9 +28,19 @@ impl RotationReads for Tx {
         Ok(others.take(limit as usize).cloned().collect())
     }
 
-    fn retired_keks(&mut self, limit: u32) -> Result<Vec<WrappedKek>, RepositoryError> {
-        let retired = living(&self.state).filter(|kek| kek.state == KekState::Retired);
-        Ok(retired.take(limit as usize).cloned().collect())
+    fn retired_keks(
+        &mut self,
+        after: Option<KekId>,
+        limit: u32,
+    ) -> Result<Vec<WrappedKek>, RepositoryError> {
+        let is_behind = |kek: &&WrappedKek| {
+            let after = after.as_ref().map(KekId::as_bytes);
+            kek.state == KekState::Retired && Some(kek.id.as_bytes()) > after
+        };
+        let mut retired: Vec<_> = living(&self.state).filter(is_behind).cloned().collect();
+        retired.sort_by_key(|kek| *kek.id.as_bytes());
+        retired.truncate(limit as usize);
+        Ok(retired)
     }
 
     fn projects_with_keks(
