@@ -9,7 +9,9 @@ mod figures;
 mod fill;
 mod keystone;
 mod memory;
+mod open_load;
 mod policy;
+mod rotation;
 mod wrk;
 
 use std::path::{Path, PathBuf};
@@ -50,18 +52,33 @@ pub(crate) struct Args {
     /// Measure tokens of Keystone beside the server's own, and nothing else
     #[arg(long, conflicts_with = "without_secrets")]
     keystone: bool,
+    /// Measure requests while root key and keys of projects change, and nothing else
+    #[arg(long, conflicts_with_all = ["without_secrets", "keystone"])]
+    rotation: bool,
 }
 
 /// # Errors
 /// An answer that was no success, or a program that does not start. A target that is missed is no error.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    wrk::check()?;
+    if !args.rotation {
+        wrk::check()?;
+    }
     ensure!(
         args.rounds > 0 && args.seconds > 0 && args.secrets >= 100 && args.entities >= 100,
         "too few rounds, seconds, secrets or entities"
     );
     let donjon = build::donjon(Profile::Release, &[])?;
     let mut report = Report::new();
+    if args.rotation {
+        let size = rotation::Size {
+            rounds: args.rounds,
+            seconds: args.seconds,
+            secrets: args.secrets,
+        };
+        rotation::measure(&donjon, size)?.report(size, &mut report);
+        report.print();
+        return Ok(());
+    }
     if args.keystone {
         keystone::measure(&donjon, args.rounds, args.seconds)?.report(&mut report);
         report.print();
