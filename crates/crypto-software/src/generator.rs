@@ -1,7 +1,8 @@
-//! `KeyGenerator` in software: which algorithms and lengths are made, by what,
-//! and in which form.
+//! `KeyGenerator`: which algorithms and lengths are made, by what, and in which
+//! form.
 //!
-//! Randomness comes through the `Entropy` port alone. Private keys live in types
+//! Keys come from software, or from a `KeySource` where there is one that makes
+//! them. Randomness for all else comes through the `Entropy` port alone. Private keys live in types
 //! that wipe themselves; numbers that the search for primes throws away are left
 //! to the allocator.
 
@@ -16,11 +17,12 @@ use donjon_domain::{
     SecretBytes,
     ports::{
         Entropy, Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator,
-        KeyPair,
+        KeyPair, KeySource, RawKey,
     },
 };
 use ed25519_dalek::pkcs8::KeypairBytes;
 use p256::elliptic_curve::Generate;
+use rsa::{pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
 use zeroize::Zeroizing;
 
 use self::{
@@ -29,7 +31,7 @@ use self::{
     rng::EntropyRng,
 };
 
-/// Makes keys in software.
+/// Makes keys, in software unless a source makes them.
 ///
 /// | | algorithm | bits |
 /// |---|---|---|
@@ -46,15 +48,77 @@ use self::{
 /// PKCS#8, public ones SubjectPublicKeyInfo: in PEM, of DSA in DER, as Barbican
 /// has them. With a passphrase that is not empty the private key is encrypted
 /// (PBES2: PBKDF2 with HMAC-SHA-256 and AES-256-CBC).
+///
+/// A source makes all symmetric keys, and those pairs of `rsa` and `ec` that it
+/// says it makes; nothing of that is made in software while it is away.
 pub struct SoftwareGenerator {
     entropy: Arc<dyn Entropy>,
+    source: Option<Arc<dyn KeySource>>,
 }
 
 impl SoftwareGenerator {
     /// Draws all keys from `entropy`.
     #[must_use]
     pub fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { entropy }
+        Self {
+            entropy,
+            source: None,
+        }
+    }
+
+    /// Draws keys from `source`, and from `entropy` what that does not make.
+    #[must_use]
+    pub fn with_source(entropy: Arc<dyn Entropy>, source: Arc<dyn KeySource>) -> Self {
+        Self {
+            entropy,
+            source: Some(source),
+        }
+    }
+
+    /// The source, where it makes such keys.
+    fn source_of(&self, pair: Pair) -> Option<(&dyn KeySource, RawKey)> {
+        let key = match pair {
+            Pair::Rsa(bits) => RawKey::Rsa(bits),
+            Pair::Ec(curve) => RawKey::Ec(curve.bits()),
+            Pair::Dsa(_) | Pair::Ed25519 => return None,
+        };
+        let source = self.source.as_deref()?;
+        source.makes(key).then_some((source, key))
+    }
+
+    /// A pair of the private key that a source has made.
+    fn pair_of(
+        &self,
+        pair: Pair,
+        raw: &[u8],
+        pem: Encoder<'_>,
+    ) -> Result<KeyPair, GenerationError> {
+        match pair {
+            Pair::Rsa(bits) => {
+                let key = rsa::PrivateKey::from_pkcs1_der(raw).map_err(internal)?;
+                if key.n().bit_width() != u32::from(bits) {
+                    return Err(internal(WrongSize));
+                }
+                pem.pair(&key, key.as_public_key())
+            }
+            // A shorter one would do for what comes next.
+            Pair::Ec(curve) if raw.len() != usize::from(curve.bits().div_ceil(8)) => {
+                Err(internal(WrongSize))
+            }
+            Pair::Ec(Curve::P256) => {
+                let key = p256::SecretKey::from_slice(raw).map_err(internal)?;
+                pem.pair(&key, &key.public_key())
+            }
+            Pair::Ec(Curve::P384) => {
+                let key = p384::SecretKey::from_slice(raw).map_err(internal)?;
+                pem.pair(&key, &key.public_key())
+            }
+            Pair::Ec(Curve::P521) => {
+                let key = p521::SecretKey::from_slice(raw).map_err(internal)?;
+                pem.pair(&key, &key.public_key())
+            }
+            Pair::Dsa(_) | Pair::Ed25519 => Err(unsupported()),
+        }
     }
 
     fn pair(
@@ -68,6 +132,9 @@ impl SoftwareGenerator {
             passphrase,
             entropy: &*self.entropy,
         };
+        if let Some((source, key)) = self.source_of(pair) {
+            return self.pair_of(pair, source.private(key)?.expose(), pem);
+        }
         match pair {
             Pair::Rsa(bits) => {
                 let key = rsa::PrivateKey::new(rng, usize::from(bits)).map_err(internal)?;
@@ -108,8 +175,11 @@ impl SoftwareGenerator {
 impl KeyGenerator for SoftwareGenerator {
     fn blocks(&self, request: GenerationRequest<'_>) -> bool {
         match request {
-            GenerationRequest::Symmetric(_) => false,
+            GenerationRequest::Symmetric(spec) => {
+                self.source.is_some() && recipe::symmetric(spec).is_some()
+            }
             GenerationRequest::KeyPair(spec, passphrase) => match recipe::pair(spec) {
+                Some(pair) if self.source_of(pair).is_some() => true,
                 Some(Pair::Rsa(_) | Pair::Dsa(_)) => true,
                 Some(Pair::Ec(_) | Pair::Ed25519) => encoding::encrypts(passphrase),
                 None => false,
@@ -121,6 +191,13 @@ impl KeyGenerator for SoftwareGenerator {
         match request {
             GenerationRequest::Symmetric(spec) => {
                 let bytes = recipe::symmetric(spec).ok_or_else(unsupported)?;
+                if let Some(source) = &self.source {
+                    let key = source.random(bytes)?;
+                    if key.len() != bytes {
+                        return Err(internal(WrongSize));
+                    }
+                    return Ok(Generated::Symmetric(key));
+                }
                 let mut key = Zeroizing::new(vec![0; bytes]);
                 self.entropy.fill(&mut key);
                 Ok(Generated::Symmetric(SecretBytes::from_zeroizing(key)))
@@ -138,6 +215,11 @@ impl fmt::Debug for SoftwareGenerator {
         f.debug_struct("SoftwareGenerator").finish_non_exhaustive()
     }
 }
+
+/// A key that is not the one that was ordered.
+#[derive(Debug, thiserror::Error)]
+#[error("the source made a key of another size")]
+struct WrongSize;
 
 fn unsupported() -> GenerationError {
     GenerationError::new(GenerationErrorKind::Unsupported)

@@ -6,6 +6,7 @@ mod authenticator;
 mod crypto;
 mod directory;
 mod generator;
+mod key_source;
 mod key_wrapper;
 mod payload_store;
 mod repository;
@@ -23,6 +24,7 @@ pub use directory::{DirectoryError, Presence, ProjectDirectory};
 pub use generator::{
     Generated, GenerationError, GenerationErrorKind, GenerationRequest, KeyGenerator, KeyPair,
 };
+pub use key_source::{KeySource, RawKey};
 pub use key_wrapper::KeyWrapper;
 pub use payload_store::{
     InvalidLocator, Listed, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,

@@ -10,6 +10,7 @@ pub mod authenticator;
 pub mod crypto;
 pub mod directory;
 pub mod key_generator;
+pub mod key_source;
 pub mod key_wrapper;
 pub mod payload_store;
 pub mod repository;

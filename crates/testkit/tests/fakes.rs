@@ -113,6 +113,12 @@ mod key_generator {
     donjon_testkit::key_generator_contract!(Box::new(Fake(FakeKeyGenerator::new())));
 }
 
+mod key_source {
+    use donjon_testkit::FakeKeySource;
+
+    donjon_testkit::key_source_contract!(Box::new(FakeKeySource::new()));
+}
+
 mod payload_store {
     use donjon_domain::{KeySpec, ports::PayloadStore};
     use donjon_testkit::{

@@ -32,6 +32,16 @@ pub(super) enum Curve {
     P521,
 }
 
+impl Curve {
+    pub(super) fn bits(self) -> u16 {
+        match self {
+            Self::P256 => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
+        }
+    }
+}
+
 /// How many bytes the symmetric key has, at most 4,095.
 pub(super) fn symmetric(spec: &KeySpec) -> Option<usize> {
     let bits = spec.bit_length.get();

@@ -283,3 +283,142 @@ impl Entropy for Counting {
         bytes.fill(7);
     }
 }
+
+mod on_a_source {
+    use donjon_testkit::{
+        FakeKeySource, contract::key_generator::KeyGeneratorCase, sample::key_spec,
+    };
+    use rsa::pkcs1::EncodeRsaPrivateKey;
+
+    use super::*;
+
+    struct Case(SoftwareGenerator);
+
+    impl KeyGeneratorCase for Case {
+        fn generator(&self) -> &dyn KeyGenerator {
+            &self.0
+        }
+
+        fn symmetric(&self) -> Vec<KeySpec> {
+            vec![key_spec("aes", 256), key_spec("hmacsha1", 160)]
+        }
+
+        /// The source makes `ec` alone.
+        fn key_pairs(&self) -> Vec<KeySpec> {
+            let curves = [256, 384, 521].map(|bits| key_spec("ec", bits));
+            [&curves[..], &[key_spec("ed25519", 256)]].concat()
+        }
+    }
+
+    donjon_testkit::key_generator_contract!(Box::new(Case(on(FakeKeySource::new()))));
+
+    fn on(source: impl KeySource + 'static) -> SoftwareGenerator {
+        SoftwareGenerator::with_source(Arc::new(SeededEntropy::new(3)), Arc::new(source))
+    }
+
+    fn shared() -> (Arc<FakeKeySource>, SoftwareGenerator) {
+        let source = Arc::new(FakeKeySource::new());
+        let entropy = Arc::new(SeededEntropy::new(3));
+        let generator = SoftwareGenerator::with_source(entropy, source.clone());
+        (source, generator)
+    }
+
+    #[test]
+    fn what_the_source_makes_is_made_nowhere_else() {
+        let (source, generator) = shared();
+        let (aes, ec) = (key_spec("aes", 256), key_spec("ec", 384));
+        let (rsa, ed) = (key_spec("rsa", 1_024), key_spec("ed25519", 256));
+        let requests = |is_away| {
+            source.set_away(is_away);
+            let symmetric = GenerationRequest::Symmetric(&aes);
+            let pairs = [&ec, &rsa, &ed].map(|spec| GenerationRequest::KeyPair(spec, None));
+            let all = [symmetric, pairs[0], pairs[1], pairs[2]];
+            all.map(|request| {
+                let made = generator.generate(request);
+                (
+                    generator.blocks(request),
+                    made.map(drop).map_err(|error| error.kind()),
+                )
+            })
+        };
+        let here = [
+            (true, Ok(())),
+            (true, Ok(())),
+            (true, Ok(())),
+            (false, Ok(())),
+        ];
+        assert_eq!(requests(false), here);
+        assert_eq!(source.made(), 2);
+        let away = Err(GenerationErrorKind::Unavailable);
+        assert_eq!(
+            requests(true),
+            [(true, away), (true, away), here[2], here[3]]
+        );
+        // What nobody makes does not go to a thread.
+        let nonsense = key_spec("aes", 100);
+        assert!(!generator.blocks(GenerationRequest::Symmetric(&nonsense)));
+    }
+
+    /// Makes these bytes, whatever was asked for.
+    struct Raw(Vec<u8>);
+
+    impl KeySource for Raw {
+        fn random(&self, _: usize) -> Result<SecretBytes, GenerationError> {
+            Ok(SecretBytes::new(self.0.clone()))
+        }
+
+        fn makes(&self, _: RawKey) -> bool {
+            true
+        }
+
+        fn private(&self, _: RawKey) -> Result<SecretBytes, GenerationError> {
+            self.random(0)
+        }
+    }
+
+    fn pair_of(raw: Vec<u8>, spec: &KeySpec) -> Result<KeyPair, GenerationErrorKind> {
+        match on(Raw(raw)).generate(GenerationRequest::KeyPair(spec, None)) {
+            Ok(Generated::KeyPair(pair)) => Ok(pair),
+            Ok(Generated::Symmetric(_)) => panic!("one key for {spec:?}"),
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    #[test]
+    fn a_pair_is_that_of_the_private_key() {
+        let entropy = SeededEntropy::new(9);
+        let key = rsa::PrivateKey::new(&mut EntropyRng(&entropy), 1_024).unwrap();
+        let raw = key.to_pkcs1_der().unwrap().as_bytes().to_vec();
+        let pair = pair_of(raw.clone(), &key_spec("rsa", 1_024)).unwrap();
+        let expected = Encoder {
+            form: Form::Pem,
+            passphrase: None,
+            entropy: &entropy,
+        };
+        let expected = expected.pair(&key, key.as_public_key()).unwrap();
+        assert_eq!(pair.private, expected.private);
+        assert_eq!(pair.public, expected.public);
+        let internal = GenerationErrorKind::Internal;
+        let longer = pair_of(raw.clone(), &key_spec("rsa", 2_048));
+        assert_eq!(longer.unwrap_err(), internal);
+        let mut damaged = raw;
+        damaged[40] ^= 1;
+        assert_eq!(
+            pair_of(damaged, &key_spec("rsa", 1_024)).unwrap_err(),
+            internal
+        );
+    }
+
+    #[test]
+    fn keys_of_a_wrong_size_are_none() {
+        let internal = GenerationErrorKind::Internal;
+        let order = vec![0xff; 32];
+        for raw in [vec![], vec![1; 31], vec![1; 33], vec![0; 32], order] {
+            let made = pair_of(raw.clone(), &key_spec("ec", 256));
+            assert_eq!(made.unwrap_err(), internal, "{raw:?}");
+        }
+        let aes = key_spec("aes", 256);
+        let short = on(Raw(vec![1; 16])).generate(GenerationRequest::Symmetric(&aes));
+        assert_eq!(short.unwrap_err().kind(), internal);
+    }
+}
