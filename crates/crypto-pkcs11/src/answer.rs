@@ -2,9 +2,10 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
 };
 
 use zeroize::Zeroizing;
@@ -56,6 +57,27 @@ impl Answer {
         let slot = Slot::default();
         slot.fill(outcome);
         Self(Arc::new(slot))
+    }
+
+    /// Blocks until it is there, which the device's patience bounds.
+    pub(crate) fn wait(self) -> Outcome {
+        let mut answer = pin!(self);
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match answer.as_mut().poll(&mut context) {
+                Poll::Ready(outcome) => return outcome,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

@@ -6,7 +6,7 @@ use cryptoki::{
     context::Function,
     error::{Error, RvError},
 };
-use donjon_domain::ports::{CryptoError, CryptoErrorKind};
+use donjon_domain::ports::{CryptoError, CryptoErrorKind, GenerationError, GenerationErrorKind};
 
 /// A device does not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -151,6 +151,17 @@ impl From<DeviceError> for CryptoError {
             DeviceError::DoesNotUnwrap => CryptoErrorKind::DoesNotOpen,
             // Whatever is wrong with the device, it is not the request.
             _ => CryptoErrorKind::Unavailable,
+        };
+        Self::with_source(kind, error)
+    }
+}
+
+impl From<DeviceError> for GenerationError {
+    fn from(error: DeviceError) -> Self {
+        let kind = match error {
+            // It was asked, and does not want to.
+            DeviceError::Call { is_lost: false, .. } => GenerationErrorKind::Internal,
+            _ => GenerationErrorKind::Unavailable,
         };
         Self::with_source(kind, error)
     }

@@ -1,7 +1,8 @@
 //! The root key in an HSM: a `KeyWrapper` over PKCS#11 with Barbican's two
-//! master keys, one that encrypts (MKEK) and one that authenticates (HMAC).
+//! master keys, one that encrypts (MKEK) and one that authenticates (HMAC). And a
+//! `KeySource`: what orders ask for is generated in it.
 //!
-//! May import: `donjon-domain`, whose port it implements, and `cryptoki`.
+//! May import: `donjon-domain`, whose ports it implements, and `cryptoki`.
 //! Deliberately absent: databases, HTTP, any runtime, and envelopes: what the
 //! device wraps is one key for each project, not each payload.
 //!
@@ -23,6 +24,7 @@ mod link;
 mod mechanism;
 mod module;
 
+mod raw_keys;
 mod survey;
 
 pub use config::{DeviceConfig, KeyLabels, TokenChoice};
@@ -30,5 +32,6 @@ pub use device::Device;
 pub use error::DeviceError;
 pub use mechanism::{HmacKeyType, UnknownKeyType, UnknownMechanism, WrapMechanism};
 pub use module::{Module, TokenFound};
+pub use raw_keys::DeviceKeys;
 pub use survey::{FoundKey, NewKeys, Survey, Tried};
 pub use wrapper::DeviceWrapper;

@@ -1,5 +1,7 @@
 //! A session with a token, logged in, and what is asked of it.
 
+pub(crate) mod raw_keys;
+
 use std::{
     cell::RefCell,
     fmt,

@@ -18,11 +18,12 @@ use std::{
 };
 
 use donjon_crypto_pkcs11::{
-    Device, DeviceConfig, DeviceError, DeviceWrapper, KeyLabels, TokenChoice, WrapMechanism,
+    Device, DeviceConfig, DeviceError, DeviceKeys, DeviceWrapper, KeyLabels, TokenChoice,
+    WrapMechanism,
 };
 use donjon_domain::{
     DeploymentId, KekId, KekScope, ProjectId, SecretBytes, WrapBinding,
-    ports::{CryptoErrorKind, Entropy, KeyWrapper},
+    ports::{CryptoErrorKind, Entropy, GenerationErrorKind, KeySource, KeyWrapper, RawKey},
 };
 use donjon_testkit::{block_on, contract::key_wrapper::KeyWrapperCase};
 
@@ -38,6 +39,7 @@ static SOFTHSM: LazyLock<SoftHsm> = LazyLock::new(|| {
         "pin",
         "away",
         "many",
+        "raw",
     ])
 });
 
@@ -127,6 +129,34 @@ mod contract {
     use super::Case;
 
     donjon_testkit::key_wrapper_contract!(Box::new(Case));
+}
+
+fn raw_keys() -> DeviceKeys {
+    block_on(DeviceKeys::open(device("raw"))).unwrap()
+}
+
+mod raw {
+    use super::raw_keys;
+
+    donjon_testkit::key_source_contract!(Box::new(raw_keys()));
+}
+
+#[test]
+fn the_token_makes_keys_and_keeps_none() {
+    let keys = raw_keys();
+    assert_eq!(keys.to_string(), "symmetric keys, rsa, ec");
+    for key in [RawKey::Rsa(1_024), RawKey::Ec(521)] {
+        assert!(keys.makes(key) && keys.private(key).is_ok(), "{key:?}");
+    }
+    let nonsense = keys.private(RawKey::Ec(255)).unwrap_err();
+    assert_eq!(nonsense.kind(), GenerationErrorKind::Unsupported);
+    let (token, _) = SOFTHSM.folders_of("raw");
+    let objects = fs::read_dir(token).unwrap().flatten().filter(|file| {
+        let extension = file.path().extension().map(ToOwned::to_owned);
+        extension.is_some_and(|extension| extension == "object")
+    });
+    // The one that describes the token.
+    assert_eq!(objects.count(), 1);
 }
 
 /// Whatever is configured now, what was wrapped another way unwraps.
