@@ -6,6 +6,8 @@
     reason = "whether a device comes back is a matter of real time"
 )]
 
+mod orders;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -12,7 +12,7 @@ use donjon_domain::{
     Deployment, ProjectId, RootKeyId, ServerKey, UserId,
     ports::{
         Authenticator, BoxFuture, Clock, CryptoError, CryptoErrorKind, CryptoPlugin, Entropy,
-        Health, Reading, Repository, RepositoryError, RepositoryExt, Turn, Workers,
+        Health, KeyGenerator, Reading, Repository, RepositoryError, RepositoryExt, Turn, Workers,
     },
 };
 use donjon_storage_sqlite::{OpenErrorKind, OpenOptions, SqliteRepository, StopCause};
@@ -40,6 +40,7 @@ pub(crate) struct Installation {
     /// Those to choose from; empty where that is not enabled.
     secret_stores: Vec<ActiveStore>,
     outside: OutsideStores,
+    hsms: Hsms,
     storage: Arc<SqliteRepository>,
 }
 
@@ -54,7 +55,8 @@ impl Installation {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         data.begin(&settings.root_key, &*entropy)?;
-        let (crypto, previous) = load_root_keys(&settings.root_key, &entropy).await?;
+        let mut hsms = Hsms::default();
+        let (crypto, previous) = load_root_keys(&settings.root_key, &mut hsms, &entropy).await?;
         let crypto = Arc::new(crypto);
         let storage = open_storage(settings, data, &clock).await?;
         let repository: Arc<dyn Repository> = storage.clone();
@@ -80,6 +82,7 @@ impl Installation {
         let installation = Self {
             secret_stores,
             outside,
+            hsms,
             tokens: Arc::new(tokens.or_exit(Exit::Storage)?),
             repository,
             clock,
@@ -94,11 +97,33 @@ impl Installation {
         Ok(installation)
     }
 
+    /// What makes the keys that orders ask for. Waits for the HSM, where it is one.
+    ///
+    /// # Errors
+    /// [`Exit::RootKey`] where the HSM does not.
+    pub(crate) async fn generator(
+        &mut self,
+        settings: &Settings,
+    ) -> Result<Arc<dyn KeyGenerator>, Failure> {
+        let Some(token) = &settings.generate_in else {
+            return Ok(self.software_generator());
+        };
+        let source = self.hsms.key_source(token).await.or_exit(Exit::RootKey)?;
+        let entropy = Arc::clone(&self.entropy);
+        Ok(Arc::new(SoftwareGenerator::with_source(entropy, source)))
+    }
+
+    /// The same without an HSM.
+    pub(crate) fn software_generator(&self) -> Arc<dyn KeyGenerator> {
+        Arc::new(SoftwareGenerator::new(Arc::clone(&self.entropy)))
+    }
+
     /// The use cases on top of the adapters, under these rules.
     pub(crate) fn app(
         &self,
         settings: &Settings,
         policy: Policy,
+        generator: Arc<dyn KeyGenerator>,
         workers: Arc<dyn Workers>,
     ) -> App {
         App::new(Ports {
@@ -106,7 +131,7 @@ impl Installation {
             crypto: Arc::clone(&self.crypto),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
-            generator: Arc::new(SoftwareGenerator::new(Arc::clone(&self.entropy))),
+            generator,
             workers,
             policy,
             quotas: settings.quotas,
@@ -216,18 +241,13 @@ pub(crate) fn keystone(auth: &AuthSettings) -> Result<Option<Keystone>, Failure>
 
 async fn load_root_keys(
     keys: &RootKeys,
+    hsms: &mut Hsms,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<(SoftwareCrypto, Option<RootKeyId>), Failure> {
-    let mut hsms = Hsms::default();
-    let current = keys.current.open(&mut hsms, entropy).await;
+    let current = keys.current.open(hsms, entropy).await;
     let current = current.or_exit(Exit::RootKey)?;
     let previous = match &keys.previous {
-        Some(previous) => Some(
-            previous
-                .open(&mut hsms, entropy)
-                .await
-                .or_exit(Exit::RootKey)?,
-        ),
+        Some(previous) => Some(previous.open(hsms, entropy).await.or_exit(Exit::RootKey)?),
         None => None,
     };
     let previous_id = previous.as_ref().map(|previous| previous.id());

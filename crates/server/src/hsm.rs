@@ -14,7 +14,7 @@ pub(crate) use self::devices::Devices as Hsms;
 
 /// There is none in this build.
 #[cfg(not(feature = "pkcs11"))]
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Hsms;
 
 #[cfg(not(feature = "pkcs11"))]
@@ -27,6 +27,15 @@ impl Hsms {
         _: &Arc<dyn donjon_domain::ports::Entropy>,
     ) -> anyhow::Result<Arc<dyn donjon_domain::ports::KeyWrapper>> {
         anyhow::bail!("{key}: this build of donjon has no support for HSMs (feature pkcs11)")
+    }
+
+    /// # Errors
+    /// Always.
+    pub(crate) async fn key_source(
+        &mut self,
+        _: &HsmToken,
+    ) -> anyhow::Result<Arc<dyn donjon_domain::ports::KeySource>> {
+        anyhow::bail!("this build of donjon has no support for HSMs (feature pkcs11)")
     }
 }
 
@@ -57,6 +66,15 @@ pub(crate) struct HsmKey {
     pub(crate) pin: Pin,
     pub(crate) mkek_label: String,
     pub(crate) hmac_label: String,
+    /// The rest.
+    pub(crate) draft: HsmDraft,
+}
+
+/// A token of an HSM, for what needs none of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HsmToken {
+    pub(crate) library_path: PathBuf,
+    pub(crate) pin: Pin,
     /// The rest.
     pub(crate) draft: HsmDraft,
 }

@@ -78,7 +78,13 @@ async fn work_on_the_folder(
         _ => None,
     };
     let admin = Admin {
-        app: Arc::new(installation.app(settings, policy, Arc::new(NoWorkers))),
+        // Who carries out no orders makes no keys.
+        app: Arc::new(installation.app(
+            settings,
+            policy,
+            installation.software_generator(),
+            Arc::new(NoWorkers),
+        )),
         tokens: installation.tokens.clone(),
         clock: installation.clock.clone(),
         integrity: installation.integrity(),

@@ -91,10 +91,11 @@ async fn run(
     let data = DataDir::open_or_create_in_time(&settings.data_dir, &settings.root_key);
     let mut data = data.await?;
     let is_new = data.stage() != Stage::Whole;
-    let installation = Installation::open(settings, &mut data).await?;
+    let mut installation = Installation::open(settings, &mut data).await?;
+    let generator = installation.generator(settings).await?;
     let workers = WorkerThreads::start(settings.orders).context("no threads for orders");
     let workers = Arc::new(workers.or_exit(Exit::Other)?);
-    let app = Arc::new(installation.app(settings, policy, workers.clone()));
+    let app = Arc::new(installation.app(settings, policy, generator, workers.clone()));
     // Whoever began them is gone.
     let leftovers = app.outbox.begin().await.or_exit(Exit::Storage)?;
     if leftovers > 0 {

@@ -99,6 +99,7 @@ pub(super) const KEYS: &[Key] = &[
     key("cors.expose_headers", Kind::List, Some(CORS_HEADERS)),
     key("orders.wait_ms", Kind::Count, Some("5000")),
     key("orders.workers", Kind::Count, None),
+    key("orders.generate_in", Kind::Text, Some("software")),
     key("root_key.current", Kind::Text, None),
     key("root_key.passphrase_from", Kind::Text, None),
     key("root_key.previous", Kind::Text, None),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{settings::Values, texts::path};
 use crate::{
-    hsm::{HsmDraft, HsmKey, Pin},
+    hsm::{HsmDraft, HsmKey, HsmToken, Pin},
     root_key::PassphraseSource,
 };
 
@@ -74,16 +74,50 @@ pub(super) fn key(values: &Values<'_>, attributes: &str) -> Result<HsmKey> {
     complete(draft)
 }
 
+/// Reads `orders.generate_in`: the token, where keys are generated in one.
+///
+/// # Errors
+/// An unknown place, or something needed is missing.
+pub(super) fn generation(values: &Values<'_>) -> Result<Option<HsmToken>> {
+    let is_hsm = values.each("orders.generate_in", |place| match place {
+        "software" => Ok(false),
+        "hsm" => Ok(true),
+        _ => bail!("has to be software or hsm"),
+    });
+    if is_hsm? != Some(true) {
+        return Ok(None);
+    }
+    ensure!(
+        cfg!(feature = "pkcs11"),
+        "this build of donjon has no support for HSMs (feature pkcs11)"
+    );
+    token(draft(values)?, "orders.generate_in = \"hsm\"").map(Some)
+}
+
+/// # Errors
+/// Names what is missing, and how to find out.
+fn token(draft: HsmDraft, what: &str) -> Result<HsmToken> {
+    let library_path = draft.library_path.clone().with_context(|| {
+        format!("{what} needs pkcs11.library_path, the HSM's PKCS#11 module; {ASK}")
+    })?;
+    let pin = draft.pin.clone().with_context(|| {
+        format!("{what} needs pkcs11.login_from, such as file:/etc/donjon/pin; {ASK}")
+    })?;
+    Ok(HsmToken {
+        library_path,
+        pin,
+        draft,
+    })
+}
+
 /// # Errors
 /// Names what is missing, and how to find out.
 fn complete(draft: HsmDraft) -> Result<HsmKey> {
-    const ASK: &str = "`donjon hsm doctor` finds out what to write";
-    let library_path = draft.library_path.clone().with_context(|| {
-        format!("a root key in an HSM needs pkcs11.library_path, the HSM's PKCS#11 module; {ASK}")
-    })?;
-    let pin = draft.pin.clone().with_context(|| {
-        format!("a root key in an HSM needs pkcs11.login_from, such as file:/etc/donjon/pin; {ASK}")
-    })?;
+    let HsmToken {
+        library_path,
+        pin,
+        draft,
+    } = token(draft, "a root key in an HSM")?;
     let needs = |key: &str| format!("a root key in an HSM needs pkcs11.{key}; {ASK}");
     let mkek_label = draft.mkek_label.clone();
     let hmac_label = draft.hmac_label.clone();
@@ -152,6 +186,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+const ASK: &str = "`donjon hsm doctor` finds out what to write";
 /// As the longest of Barbican's reach: one key for each project.
 const KEKS: RangeInclusive<u64> = 1..=1_000_000;
 /// More than most HSMs allow.

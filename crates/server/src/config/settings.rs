@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     data_dir,
-    hsm::HsmDraft,
+    hsm::{HsmDraft, HsmToken},
     root_key::{PassphraseSource, RootKeySource, RootKeys},
     workers::WorkerSettings,
 };
@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) root_key: RootKeys,
     /// What is known of an HSM, whether a root key is in it or not.
     pub(crate) hsm: HsmDraft,
+    /// The token that generates what orders ask for, if one does.
+    pub(crate) generate_in: Option<HsmToken>,
     /// The pace of changes of keys.
     pub(crate) rotation_rows_per_s: NonZero<u32>,
     pub(crate) policy: PolicySettings,
@@ -171,6 +173,7 @@ impl Settings {
             orders: orders(&values)?,
             root_key: root_key(&values, &data_dir)?,
             hsm: pkcs11::draft(&values)?,
+            generate_in: pkcs11::generation(&values)?,
             rotation_rows_per_s: rotation(&values)?,
             policy: PolicySettings {
                 defaults: values

@@ -4,16 +4,18 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use donjon_crypto_pkcs11::{Device, DeviceConfig, DeviceWrapper, KeyLabels, Module, TokenChoice};
+use donjon_crypto_pkcs11::{
+    Device, DeviceConfig, DeviceKeys, DeviceWrapper, KeyLabels, Module, TokenChoice,
+};
 use donjon_domain::{
     SecretBytes,
-    ports::{Entropy, KeyWrapper},
+    ports::{Entropy, KeySource, KeyWrapper},
 };
 
-use super::{HsmDraft, HsmKey, Pin};
+use super::{HsmDraft, HsmKey, HsmToken, Pin};
 
 /// What was opened so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Devices {
     modules: Vec<Arc<Module>>,
     devices: Vec<Arc<Device>>,
@@ -42,6 +44,34 @@ impl Devices {
         Ok(Arc::new(opened))
     }
 
+    /// Finds out which keys the token generates. It gets sessions of its own, so
+    /// that nobody who needs a key of a project waits behind an RSA key, and more
+    /// time. Blocks for loading the module and reading the PIN; waits for the
+    /// device.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do about it.
+    pub(crate) async fn key_source(&mut self, token: &HsmToken) -> Result<Arc<dyn KeySource>> {
+        let module = self.module(&token.library_path)?;
+        // A terminal is not asked twice for one PIN.
+        let known = self.devices.iter().find(|device| {
+            Arc::ptr_eq(device.module(), &module) && device.config().token == token.draft.token()
+        });
+        let config = match known {
+            Some(device) => device.config().clone(),
+            None => token.draft.device(&token.pin)?,
+        };
+        let config = DeviceConfig {
+            sessions_max: token.draft.sessions.min(GENERATING_MAX),
+            patience: GENERATING,
+            ..config
+        };
+        let opened = DeviceKeys::open(Arc::new(Device::new(module, config))).await;
+        let keys = opened.context("orders.generate_in")?;
+        tracing::info!("generated in the HSM: {keys}; all else in software");
+        Ok(Arc::new(keys))
+    }
+
     /// A token with its PIN. Blocks for loading the module and reading the PIN.
     ///
     /// # Errors
@@ -53,14 +83,7 @@ impl Devices {
         pin: &Pin,
     ) -> Result<Arc<Device>> {
         let module = self.module(library_path)?;
-        let config = DeviceConfig {
-            token: draft.token(),
-            pin: pin.read()?,
-            rw_session: draft.rw_session,
-            sessions_max: draft.sessions,
-            patience: draft.timeout,
-            rest: REST,
-        };
+        let config = draft.device(pin)?;
         let is_same = |device: &&Arc<Device>| {
             Arc::ptr_eq(device.module(), &module) && *device.config() == config
         };
@@ -93,6 +116,17 @@ impl HsmKey {
 }
 
 impl HsmDraft {
+    fn device(&self, pin: &Pin) -> Result<DeviceConfig> {
+        Ok(DeviceConfig {
+            token: self.token(),
+            pin: pin.read()?,
+            rw_session: self.rw_session,
+            sessions_max: self.sessions,
+            patience: self.timeout,
+            rest: REST,
+        })
+    }
+
     pub(crate) fn token(&self) -> TokenChoice {
         TokenChoice {
             serial_number: self.token_serial_number.clone(),
@@ -128,3 +162,7 @@ impl Pin {
 
 /// How long a device that fails is left alone.
 const REST: Duration = Duration::from_secs(2);
+/// Sessions that generate keys.
+const GENERATING_MAX: usize = 2;
+/// What a slow device may take for a large RSA key.
+const GENERATING: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::kit::hsm::Token;
 use crate::kit::hsm::opencryptoki::OpenCryptoki;
@@ -70,7 +70,7 @@ impl Backend for Software {
     }
 }
 
-/// The root key in a token.
+/// The root key in a token, and what orders ask for from there as far as it goes.
 struct Hsm<T> {
     stack: T,
     token: fn(&T) -> &Token,
@@ -93,12 +93,21 @@ impl<T> Hsm<T> {
 impl<T> Backend for Hsm<T> {
     fn configure(&self, launch: &mut Launch) -> Result<()> {
         (self.token)(&self.stack).let_in(launch);
-        launch.config(&self.config)
+        launch.config(&format!(
+            "[orders]\ngenerate_in = \"hsm\"\n\n{}",
+            self.config
+        ))
     }
 
     fn check_used(&self, launch: &Launch) -> Result<()> {
         let log = fs::read_to_string(launch.log())?;
-        ensure!(log.contains("is in the HSM"), "the log does not say so");
+        for told in ["is in the HSM", "generated in the HSM"] {
+            let line = log.lines().find(|line| line.contains(told));
+            println!(
+                "{}",
+                line.with_context(|| format!("no line {told:?} in the log"))?
+            );
+        }
         ensure!(
             !launch.data_dir().join("root.key").exists(),
             "there is another root key in the data folder"
