@@ -4,7 +4,7 @@ mod deb;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,12 +24,7 @@ pub(crate) struct Args {
 /// The build failed, a file is lacking, or GNU tar or dpkg-deb does not run.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = workspace::root();
-    let profile = if args.dev {
-        Profile::Dev
-    } else {
-        Profile::Release
-    };
-    let binary = build::donjon(profile, &[])?;
+    let binary = binary(args.dev)?;
     let name = format!(
         "donjon-{}-{}-linux",
         env!("CARGO_PKG_VERSION"),
@@ -51,8 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     place(&root.join("README.md"), &top.join("README.md"), 0o644)?;
     place(&root.join("LICENSE"), &top.join("LICENSE"), 0o644)?;
     place_docs(&root.join("docs"), &top.join("docs"))?;
-    let folder = workspace::target().join("dist");
-    fs::create_dir_all(&folder)?;
+    let folder = folder()?;
     let tarball = folder.join(format!("{name}.tar.gz"));
     pack(stage.path(), &name, &tarball)?;
     let package = deb::build(&binary, &folder)?;
@@ -64,6 +58,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Builds the Debian package alone, of the development build or of the release, and gives its path.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn package(dev: bool) -> Result<PathBuf> {
+    deb::build(&binary(dev)?, &folder()?)
+}
+
+fn binary(dev: bool) -> Result<PathBuf> {
+    let profile = if dev { Profile::Dev } else { Profile::Release };
+    build::donjon(profile, &[])
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = workspace::target().join("dist");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 fn place(from: &Path, to: &Path, mode: u32) -> Result<()> {

@@ -1,8 +1,10 @@
-//! `docs`: runs the commands that newcomers are told to type: those of the README, and those the server prints.
+//! `docs`: runs the commands that newcomers are told to type: those of the README, those the server prints, and, where
+//! asked to, those of `docs/replace-barbican.md`.
 
 mod first_start;
-mod readme;
+mod markdown;
 mod shell;
+mod walk;
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +13,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use clap::CommandFactory as _;
 
-use self::readme::Line;
+use self::markdown::Line;
 use self::shell::Shell;
 use crate::kit::build::{self, Profile};
 use crate::kit::workspace;
@@ -28,14 +30,21 @@ pub(crate) struct Args {
     /// Leave out `--release` of cargo commands, which then need no second build
     #[arg(long)]
     pub(crate) dev: bool,
+    /// Walk through docs/replace-barbican.md instead: package, Keystone and proxies in a clean Debian 12; needs root and a network
+    #[arg(long)]
+    pub(crate) walk: bool,
 }
 
 /// # Errors
 /// A command that fails; the message names its line.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.walk {
+        return walk::run(args.dev);
+    }
+    walk::check()?;
     let file = workspace::root().join("README.md");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let lines = readme::commands(&text);
+    let lines = markdown::commands(&text);
     ensure!(
         !lines.is_empty(),
         "README.md holds no `console` block with commands"

@@ -74,7 +74,7 @@ pub(crate) fn tally(args: &Args) -> Result<Tally> {
     let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
     let steps: Vec<Step> =
         serde_json::from_slice(&text).with_context(|| format!("parsing {}", file.display()))?;
-    let bin = python::environment("osc", PACKAGES)?;
+    let bin = programs()?;
     let mut table = Table::new(&["client", "commands", "passed", "failed"]);
     let mut tally = Tally::default();
     let mut play = |client: &Client| -> Result<()> {
@@ -109,6 +109,14 @@ pub(crate) fn tally(args: &Args) -> Result<Tally> {
     }
     println!("{table}");
     Ok(tally)
+}
+
+/// The folder with `openstack` and `barbican`, installed if need be.
+///
+/// # Errors
+/// They cannot be had.
+pub(crate) fn programs() -> Result<PathBuf> {
+    python::environment("osc", PACKAGES)
 }
 
 impl Client {

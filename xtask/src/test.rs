@@ -75,7 +75,12 @@ const STEPS: &[Step] = &[
     Step {
         name: "docs",
         command: "cargo xtask docs --dev",
-        run: || docs::run(&docs::Args { dev: true }),
+        run: || {
+            docs::run(&docs::Args {
+                dev: true,
+                walk: false,
+            })
+        },
     },
 ];
 

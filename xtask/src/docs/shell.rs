@@ -72,16 +72,7 @@ impl Shell {
     pub(crate) fn run(&self, command: &str) -> Result<String> {
         let script =
             format!("{command}\nshell_status=$?\nexport -p > \"$SHELL_STATE\"\nexit $shell_status");
-        let output = self.command(&script)?.output().context("running sh")?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let status = output.status;
-        ensure!(
-            status.success(),
-            "{status}\n{}{}",
-            text(&output.stdout),
-            text(&output.stderr)
-        );
-        Ok(text(&output.stdout))
+        finish(&mut self.command(&script)?)
     }
 
     /// Runs commands that start one server in the background, without a pause between them, and stops it.
@@ -176,6 +167,23 @@ impl Drop for Background {
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         drop(self.child.wait());
     }
+}
+
+/// Runs a command to its end and gives its stdout.
+///
+/// # Errors
+/// It ended with another exit code than 0; the message holds its output.
+pub(crate) fn finish(command: &mut Command) -> Result<String> {
+    let output = command.output().context("running a shell")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let status = output.status;
+    ensure!(
+        status.success(),
+        "{status}\n{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    Ok(text(&output.stdout))
 }
 
 #[cfg(test)]
