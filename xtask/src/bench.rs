@@ -7,11 +7,13 @@ mod baseline;
 mod entities;
 mod figures;
 mod fill;
+mod hsm;
 mod keystone;
 mod memory;
 mod open_load;
 mod policy;
 mod rotation;
+mod sides;
 mod wrk;
 
 use std::path::{Path, PathBuf};
@@ -52,8 +54,11 @@ pub(crate) struct Args {
     /// Measure tokens of Keystone beside the server's own, and nothing else
     #[arg(long, conflicts_with = "without_secrets")]
     keystone: bool,
-    /// Measure requests while root key and keys of projects change, and nothing else
+    /// Measure with the root key in SoftHSM2 beside one in a file, and nothing else
     #[arg(long, conflicts_with_all = ["without_secrets", "keystone"])]
+    hsm: bool,
+    /// Measure requests while root key and keys of projects change, and nothing else
+    #[arg(long, conflicts_with_all = ["without_secrets", "keystone", "hsm"])]
     rotation: bool,
 }
 
@@ -80,7 +85,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     if args.keystone {
-        keystone::measure(&donjon, args.rounds, args.seconds)?.report(&mut report);
+        let compared = keystone::measure(&donjon, args.rounds, args.seconds)?;
+        keystone::report(&compared, &mut report);
+        report.print();
+        return Ok(());
+    }
+    if args.hsm {
+        hsm::report(
+            &hsm::measure(&donjon, args.rounds, args.seconds)?,
+            &mut report,
+        );
         report.print();
         return Ok(());
     }
@@ -99,7 +113,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         &policy::checks_us()?,
         Target::AtMost(2.0),
     );
-    keystone::measure(&donjon, args.rounds, args.seconds)?.report(&mut report);
+    let compared = keystone::measure(&donjon, args.rounds, args.seconds)?;
+    keystone::report(&compared, &mut report);
     report.print();
     Ok(())
 }

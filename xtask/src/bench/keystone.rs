@@ -11,35 +11,17 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
-use super::figures::{Report, Series, Target};
-use super::fill::{self, What};
-use super::wrk::{self, Load};
-use super::{BODY, READ_CONNECTIONS, first_token};
-use crate::kit::server::{Launch, Server};
+use super::figures::{Report, Target};
+use super::first_token;
+use super::sides::{self, Compared, Side};
+use crate::kit::server::Launch;
 
-const SECRETS: usize = 1_000;
 /// As long as those that Keystone makes.
 const TOKEN_CHARS: usize = 200;
 
-/// All figures, round by round.
-#[derive(Debug, Default)]
-pub(super) struct Measured {
-    tokens: Series,
-    keystone: Series,
-    /// How many times as much time a request takes.
-    cost: Series,
-}
-
-/// A server with secrets, and a token that reads them.
-struct Side {
-    server: Server,
-    token: String,
-    ids: tempfile::NamedTempFile,
-}
-
 /// # Errors
 /// An answer that was no success, or a server that does not start.
-pub(super) fn measure(donjon: &Path, rounds: u32, seconds: u32) -> Result<Measured> {
+pub(super) fn measure(donjon: &Path, rounds: u32, seconds: u32) -> Result<Compared> {
     let launch = Launch::new(donjon, "tokens")?;
     let own = launch.start_again()?;
     let own = Side::fill(own, first_token(&launch)?)?;
@@ -52,74 +34,18 @@ pub(super) fn measure(donjon: &Path, rounds: u32, seconds: u32) -> Result<Measur
     asks.env("DONJON_AUTH__KEYSTONE__TOKEN_CACHE_TIME", "3600");
     let known = asks.start_again()?;
     let known = Side::fill(known, format!("gAAAAAB{}", "k".repeat(TOKEN_CHARS - 7)))?;
-    let mut measured = Measured::default();
-    for round in 0..rounds {
-        // Who is first changes, so that neither has the warmer machine.
-        let (first, second) = if round % 2 == 0 {
-            (&own, &known)
-        } else {
-            (&known, &own)
-        };
-        let (a, b) = (first.read(seconds)?, second.read(seconds)?);
-        let (own, known) = if round % 2 == 0 { (a, b) } else { (b, a) };
-        measured.tokens.push(own);
-        measured.keystone.push(known);
-        measured.cost.push(own / known);
-    }
-    own.server.stop()?;
-    known.server.stop()?;
-    Ok(measured)
+    sides::compare(own, known, rounds, seconds)
 }
 
-impl Measured {
-    pub(super) fn report(&self, report: &mut Report) {
-        report.figure("(i) GET payload, tokens mode", "answers/s", &self.tokens);
-        report.figure(
+pub(super) fn report(compared: &Compared, report: &mut Report) {
+    compared.report(
+        [
+            "(i) GET payload, tokens mode",
             "(i) with a known token of Keystone",
-            "answers/s",
-            &self.keystone,
-        );
-        report.aim_series(
-            "    times as much per request",
-            "",
-            &self.cost,
-            Target::AtMost(1.05),
-        );
-    }
-}
-
-impl Side {
-    fn fill(server: Server, token: String) -> Result<Self> {
-        let what = What {
-            plural: "secrets",
-            body: BODY,
-            status: 201,
-        };
-        let stored = fill::create(server.host(), &token, what, SECRETS)?;
-        let ids = tempfile::NamedTempFile::new()?;
-        std::fs::write(ids.path(), stored.join("\n") + "\n")?;
-        let side = Self { server, token, ids };
-        // Warm.
-        side.read(1)?;
-        Ok(side)
-    }
-
-    fn read(&self, seconds: u32) -> Result<f64> {
-        let figures = wrk::run(&Load {
-            host: self.server.host(),
-            method: "GET",
-            path: "/v1/secrets/ID/payload",
-            ids: Some(self.ids.path()),
-            body: None,
-            headers: &[
-                ("X-Auth-Token", &self.token),
-                ("Accept", "application/octet-stream"),
-            ],
-            connections: READ_CONNECTIONS,
-            seconds,
-        })?;
-        Ok(figures.per_second())
-    }
+        ],
+        Target::AtMost(1.05),
+        report,
+    );
 }
 
 // === Keystone ===
