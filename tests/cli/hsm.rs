@@ -139,6 +139,7 @@ fn what_the_doctor_prints_starts_the_server() {
         "CKM_SHA256_HMAC       sign     works",
         "CKM_AES_GCM           encrypt  works",
         "a key was wrapped",
+        "the token would generate symmetric keys, rsa, ec\n",
     ] {
         assert!(found.stderr.contains(part), "{part}: {}", found.stderr);
     }

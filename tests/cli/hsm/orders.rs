@@ -43,6 +43,20 @@ fn look(server: &Server, token: &str, path: &str) -> String {
     answer.body
 }
 
+/// The order once it is carried out, which may be after its answer.
+fn carried_out(server: &Server, token: &str, path: &str) -> String {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let body = look(server, token, path);
+        if body.contains("\"ACTIVE\"") {
+            return body;
+        }
+        assert!(body.contains("\"PENDING\""), "{body}");
+        assert!(Instant::now() < until, "{}", server.log.join("\n"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// What the container refers to under this name.
 fn entry(server: &Server, token: &str, container: &str, name: &str) -> String {
     let body = look(server, token, container);
@@ -92,8 +106,7 @@ fn orders_are_generated_in_the_token() {
     let told = "generated in the HSM: symmetric keys, rsa, ec; all else in software";
     assert!(server.log.join("\n").contains(told), "{:?}", server.log);
     let aes = r#"{"name":"k","algorithm":"aes","bit_length":256,"mode":"cbc"}"#;
-    let body = look(&server, &token, &order(&server, &token, "key", aes));
-    assert!(body.contains("\"ACTIVE\""), "{body}");
+    let body = carried_out(&server, &token, &order(&server, &token, "key", aes));
     let secret = path_in(&body, "secret_ref").unwrap();
     assert_eq!(payload_bytes(&server, &token, &secret), 32);
     for (algorithm, bits, shown) in [
@@ -108,8 +121,7 @@ fn orders_are_generated_in_the_token() {
                 more.unwrap_or_default()
             );
             let path = order(&server, &token, "asymmetric", &meta);
-            let body = look(&server, &token, &path);
-            assert!(body.contains("\"ACTIVE\""), "{meta}: {body}");
+            let body = carried_out(&server, &token, &path);
             let container = path_in(&body, "container_ref").unwrap();
             let private = entry(&server, &token, &container, "private_key");
             let public = entry(&server, &token, &container, "public_key");
@@ -145,11 +157,7 @@ fn orders_wait_for_a_token_that_is_away() {
     let software = look(&server, &token, &order(&server, &token, "asymmetric", ed));
     assert!(software.contains("\"ACTIVE\""), "{software}");
     fs::rename(&away, &here).unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
-    while !look(&server, &token, &path).contains("\"ACTIVE\"") {
-        assert!(Instant::now() < until, "{}", server.log.join("\n"));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    carried_out(&server, &token, &path);
     assert_eq!(server.stop(), Some(0));
 }
 

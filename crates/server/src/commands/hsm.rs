@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use donjon_crypto_pkcs11::{
-    Device, FoundKey, HmacKeyType, KeyLabels, Module, Survey, TokenFound, WrapMechanism,
+    Device, DeviceKeys, FoundKey, HmacKeyType, KeyLabels, Module, Survey, TokenFound, WrapMechanism,
 };
 use donjon_domain::ports::Entropy;
 
@@ -67,6 +67,12 @@ async fn doctor(place: &HsmPlace) -> Result<Exit, Failure> {
         wrapper.mechanism.name(),
         wrapper.mechanism.operation()
     ))?;
+    match DeviceKeys::open(Arc::clone(&device)).await {
+        Ok(made) => tell(&format!(
+            "with orders.generate_in = \"hsm\" the token would generate {made}"
+        ))?,
+        Err(error) => tell(&format!("the token cannot generate keys: {error}"))?,
+    }
     let found = keys.iter().find(|key| key.label == hmac);
     let config = Configuration {
         patient: &patient,
