@@ -212,12 +212,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// `None` where there is no such entry, which another 404 is not.
+    /// `None` where there is no such entry, which another 404 is not, that of a
+    /// proxy for instance.
     pub(crate) fn found(self) -> Result<Option<Self>, StoreError> {
-        if self.status == StatusCode::NOT_FOUND && self.errors().is_empty() {
+        let is_missing = self.status == StatusCode::NOT_FOUND
+            && self.errors().is_some_and(|errors| errors.is_empty());
+        if is_missing {
             return Ok(None);
         }
         self.good().map(Some)
+    }
+
+    /// # Errors
+    /// It says something, as a page of a proxy does; or as [`Self::good`].
+    pub(crate) fn silent(self) -> Result<(), StoreError> {
+        let answer = self.good()?;
+        if answer.status == StatusCode::NO_CONTENT {
+            Ok(())
+        } else {
+            Err(corrupt("an answer that is not the one of this call"))
+        }
     }
 
     /// # Errors
@@ -233,7 +247,7 @@ impl Answer {
             _ => StoreErrorKind::Unavailable,
         };
         // The server's words are about paths and policies, never about payloads.
-        let words = self.errors().join("; ");
+        let words = self.errors().unwrap_or_default().join("; ");
         let source = format!("status {}: {words}", self.status.as_u16());
         Err(StoreError::with_source(kind, source))
     }
@@ -245,9 +259,10 @@ impl Answer {
             .map_err(|_quotes| corrupt("an answer that is not the one of this call"))
     }
 
-    fn errors(&self) -> Vec<String> {
-        let errors: Errors = serde_json::from_slice(&self.body).unwrap_or_default();
-        errors.errors
+    /// `None` where a body is not the server's.
+    fn errors(&self) -> Option<Vec<String>> {
+        let errors = serde_json::from_slice(&self.body);
+        errors.ok().map(|errors: Errors| errors.errors)
     }
 }
 

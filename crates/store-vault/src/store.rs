@@ -79,7 +79,8 @@ impl PayloadStore for VaultStore {
             let asked = self
                 .server
                 .ask(Method::POST, self.data(&entry), body, SMALL);
-            asked.await?.good()?;
+            // Some other server's 200 is no promise.
+            asked.await?.expect::<wire::Something>()?;
             Ok(Locator::new(entry)?)
         })
     }
@@ -109,7 +110,10 @@ impl PayloadStore for VaultStore {
             let asked = self
                 .server
                 .ask(Method::DELETE, resource, Bytes::new(), SMALL);
-            asked.await?.found().map(drop)
+            match asked.await?.found()? {
+                Some(answer) => answer.silent(),
+                None => Ok(()),
+            }
         })
     }
 
@@ -122,7 +126,10 @@ impl PayloadStore for VaultStore {
             let resource = self.metadata(&entry);
             let asked = self.server.ask(Method::GET, resource, Bytes::new(), SMALL);
             match asked.await?.found()? {
-                Some(_) => Ok(Some(Locator::new(entry)?)),
+                Some(answer) => {
+                    answer.expect::<wire::Something>()?;
+                    Ok(Some(Locator::new(entry)?))
+                }
                 None => Ok(None),
             }
         })
@@ -169,7 +176,10 @@ impl PayloadStore for VaultStore {
             let asked = self
                 .server
                 .ask(Method::GET, resource, Bytes::new(), LIST_MAX);
-            asked.await?.found().map(drop)
+            if let Some(answer) = asked.await?.found()? {
+                answer.expect::<wire::Something>()?;
+            }
+            Ok(())
         })
     }
 }

@@ -36,6 +36,13 @@ pub(crate) struct GotData {
     pub(crate) payload: Zeroizing<String>,
 }
 
+/// What any good answer with a body has.
+#[derive(Deserialize)]
+pub(crate) struct Something {
+    #[expect(dead_code, reason = "has to be there")]
+    pub(crate) data: serde::de::IgnoredAny,
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Listed {
     pub(crate) data: Keys,
@@ -47,7 +54,7 @@ pub(crate) struct Keys {
 }
 
 /// Beside a status of 400 or more.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 pub(crate) struct Errors {
     #[serde(default)]
     pub(crate) errors: Vec<String>,
