@@ -18,8 +18,13 @@ mod listeners;
 mod oldest_form;
 mod operators;
 mod orders;
+mod stores;
 mod tokens;
 mod wire;
+
+#[path = "../support/vault.rs"]
+#[expect(dead_code, reason = "each test binary uses a part of it")]
+mod vault;
 
 #[path = "../support/lib.rs"]
 #[expect(

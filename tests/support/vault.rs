@@ -27,6 +27,8 @@ pub(crate) enum Mood {
     HalfJson,
     /// Gives 200 and a page for people.
     Html,
+    /// Gives 404 and a page for people.
+    HtmlMissing,
     /// Gives this text, in base64, for every payload.
     Lying(String),
 }
@@ -157,6 +159,7 @@ fn converse(stream: TcpStream, state: &State) -> std::io::Result<()> {
             Mood::Status(status) => (*status, json!({"errors": []}).to_string()),
             Mood::HalfJson => (200, r#"{"data": {"data": {"payload": "aGFsZ"#.to_owned()),
             Mood::Html => (200, "<html><body>Welcome</body></html>".to_owned()),
+            Mood::HtmlMissing => (404, "<html><body>Not here</body></html>".to_owned()),
             _ => answer(&request, state, &mood),
         };
         if mood == Mood::Mute {

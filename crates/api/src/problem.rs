@@ -215,6 +215,9 @@ pub(crate) fn problem(operation: Operation, error: &Error) -> Problem {
         Error::Unavailable(_) => {
             Problem::unavailable("The server cannot do this now. Nothing was changed.")
         }
+        Error::Astray(_) => Problem::unavailable(
+            "The secret store does not give what was stored. Nothing was changed.",
+        ),
         Error::OutcomeUnknown(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!(

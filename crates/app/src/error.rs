@@ -61,6 +61,10 @@ pub enum Error {
     /// was done.
     #[error("unavailable")]
     Unavailable(#[source] BoxError),
+    /// A secret store gives back something else than was put there, or has it no
+    /// more; nothing was done. Its operator mends that.
+    #[error("a secret store does not keep what it was given")]
+    Astray(#[source] BoxError),
     /// Whether it was done is not known.
     #[error("outcome unknown")]
     OutcomeUnknown(#[source] BoxError),
@@ -142,7 +146,7 @@ impl From<StoreError> for Error {
             StoreErrorKind::Unavailable | StoreErrorKind::Refused => {
                 Self::Unavailable(error.into())
             }
-            StoreErrorKind::Missing | StoreErrorKind::Corrupt => Self::Integrity(error.into()),
+            StoreErrorKind::Missing | StoreErrorKind::Corrupt => Self::Astray(error.into()),
             _ => Self::Internal(error.into()),
         }
     }

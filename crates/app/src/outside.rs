@@ -216,7 +216,8 @@ impl Core {
     /// The bytes of a payload that was read from its row.
     ///
     /// # Errors
-    /// [`Error::Integrity`] where they are not what was stored;
+    /// [`Error::Astray`] where a store has something else than was stored, or
+    /// nothing; [`Error::Integrity`] where the row does not open;
     /// [`crate::Missing::Secret`] where the secret went meanwhile; else as
     /// sealing or the store fails.
     pub(crate) async fn open_payload(
@@ -267,7 +268,7 @@ impl Core {
         if receipt.is_of(&bytes) {
             Ok(bytes)
         } else {
-            Err(Opening::Failed(Error::Integrity(
+            Err(Opening::Failed(Error::Astray(
                 format!(
                     "secret store {} gives other bytes than were put",
                     store.name

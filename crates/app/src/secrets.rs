@@ -223,7 +223,8 @@ impl Secrets {
     ///
     /// # Errors
     /// [`Missing::Secret`], [`Error::Denied`], [`Missing::Payload`] in this
-    /// order; [`Error::Integrity`] where the stored bytes do not open.
+    /// order; [`Error::Integrity`] where the stored bytes do not open;
+    /// [`Error::Astray`] where a store outside does not have them.
     pub async fn fetch_payload(
         &self,
         actor: &Actor,

@@ -187,13 +187,13 @@ fn what_is_lost_or_wrong_is_stuck_and_stays_so() {
     ends.stores.fake.lie(Some(b"husk"));
     assert!(matches!(
         ends.bring_in(id),
-        Ok(Moved::Stuck(Error::Integrity(_)))
+        Ok(Moved::Stuck(Error::Astray(_)))
     ));
     ends.stores.fake.lie(None);
     assert!(ends.stores.fake.lose(&ends.stores.fake.names()[0]));
     assert!(matches!(
         ends.bring_in(id),
-        Ok(Moved::Stuck(Error::Integrity(_)))
+        Ok(Moved::Stuck(Error::Astray(_)))
     ));
     assert_eq!(ends.stores.stored(id), before);
     // What a store does not take.

@@ -218,10 +218,10 @@ fn wrong_bytes_are_never_given() {
     let (one, two) = (stores.create("one").unwrap(), stores.create("two").unwrap());
     for lie in [&b"onf"[..], b"", b"one\0", b"two"] {
         stores.fake.lie(Some(lie));
-        assert!(matches!(stores.payload(one), Err(Error::Integrity(_))));
+        assert!(matches!(stores.payload(one), Err(Error::Astray(_))));
     }
     stores.fake.lie(Some(b"one"));
-    assert!(matches!(stores.payload(two), Err(Error::Integrity(_))));
+    assert!(matches!(stores.payload(two), Err(Error::Astray(_))));
     stores.fake.lie(None);
     assert_eq!(stores.payload(one).unwrap(), b"one");
 }
@@ -254,11 +254,11 @@ fn locators_cannot_be_swapped() {
 }
 
 #[test]
-fn a_lost_payload_is_an_integrity_error() {
+fn a_lost_payload_is_the_matter_of_its_store() {
     let stores = Stores::new();
     let id = stores.create("x").unwrap();
     assert!(stores.fake.lose(&stores.fake.names()[0]));
-    assert!(matches!(stores.payload(id), Err(Error::Integrity(_))));
+    assert!(matches!(stores.payload(id), Err(Error::Astray(_))));
 }
 
 #[test]
