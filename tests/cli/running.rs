@@ -7,7 +7,10 @@ use std::{
     process::Command,
 };
 
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::{
+    process::{Resource, Rlimit, Signal, prlimit},
+    time::{ClockId, clock_gettime},
+};
 
 use super::support::{PATIENCE, Rig, Server, read_answer, request};
 
@@ -126,7 +129,7 @@ fn the_service_manager_is_told() {
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let hear = || {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 128];
         let bytes = manager.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..bytes].to_vec()).unwrap()
     };
@@ -134,6 +137,21 @@ fn the_service_manager_is_told() {
     command.env("NOTIFY_SOCKET", &path);
     let mut server = Server::start(command);
     assert_eq!(hear(), "READY=1");
+    let monotonic_us = || {
+        let now = clock_gettime(ClockId::Monotonic);
+        now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+    };
+    // Each reload is told with its time, and its end.
+    let mut before = monotonic_us();
+    for _ in 0..2 {
+        server.signal(Signal::HUP);
+        let told = hear();
+        let us = told.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        let us = us.parse().unwrap();
+        assert!((before..=monotonic_us()).contains(&us), "{told}");
+        before = us;
+        assert_eq!(hear(), "READY=1");
+    }
     assert_eq!(server.stop(), Some(0));
     assert_eq!(hear(), "STOPPING=1");
 }

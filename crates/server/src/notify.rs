@@ -4,16 +4,21 @@
 //! sd_notify(3), the protocol part.
 
 use std::{
+    borrow::Cow,
     ffi::OsStr,
     io,
     os::unix::{ffi::OsStrExt, net::UnixDatagram},
 };
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// What there is to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// Requests are answered from now on.
     Ready,
+    /// Files are read again; [`State::Ready`] tells the end of it.
+    Reloading,
     /// The server drains.
     Stopping,
 }
@@ -30,16 +35,27 @@ pub(crate) fn notify(state: State) {
 }
 
 fn send(socket: &OsStr, state: State) -> io::Result<()> {
-    let message: &[u8] = match state {
-        State::Ready => b"READY=1",
-        State::Stopping => b"STOPPING=1",
-    };
+    let message = message(state);
+    let message = message.as_bytes();
     let sender = UnixDatagram::unbound()?;
     match socket.as_bytes() {
         [b'@', name @ ..] => send_abstract(&sender, name, message),
         _ => sender.send_to(message, socket),
     }?;
     Ok(())
+}
+
+fn message(state: State) -> Cow<'static, str> {
+    match state {
+        State::Ready => "READY=1".into(),
+        // Without the time systemd would take a READY=1 of before for the end.
+        State::Reloading => {
+            let now = clock_gettime(ClockId::Monotonic);
+            let us = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+            format!("RELOADING=1\nMONOTONIC_USEC={us}").into()
+        }
+        State::Stopping => "STOPPING=1".into(),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -10,7 +10,10 @@ use tokio::{
     sync::watch,
 };
 
-use crate::policy;
+use crate::{
+    notify::{State, notify},
+    policy,
+};
 
 /// How urgent it is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -120,11 +123,14 @@ impl ReloadSignal {
         let reloaded = Arc::new(reloaded);
         loop {
             self.0.recv().await;
+            notify(State::Reloading);
             let reloaded = Arc::clone(&reloaded);
             let reading = tokio::task::spawn_blocking(move || reloaded.read_again());
             if let Err(error) = reading.await {
                 tracing::error!(%error, "SIGHUP: files were not read");
             }
+            // With what was in force before, where the files make no sense.
+            notify(State::Ready);
         }
     }
 }
