@@ -56,6 +56,21 @@ fn every_verb_explains_itself() {
     }
 }
 
+#[test]
+fn the_manual_has_a_page_for_each_verb() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("man")).unwrap();
+    let ended = rig.run(&["man", "man"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    for verb in VERBS {
+        let name = [&["donjon"], verb].concat().join("-");
+        let page = fs::read_to_string(rig.path(&format!("man/{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+        assert!(page.contains("Examples:"), "{page}");
+    }
+    rig.refused(&["man", "missing"], 1, "missing: cannot be written");
+}
+
 /// The commands that a help text shows; long ones go on in the next line.
 fn examples(help: &str) -> Vec<String> {
     let mut examples: Vec<String> = Vec::new();

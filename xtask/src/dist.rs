@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::kit::build::{self, Profile};
 use crate::kit::{run, sums, workspace};
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 /// The build failed, a file is lacking, or GNU tar or dpkg-deb does not run.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = workspace::root();
-    let binary = binary(args.dev)?;
+    let program = Program::make(args.dev)?;
     let name = format!(
         "donjon-{}-{}-linux",
         env!("CARGO_PKG_VERSION"),
@@ -32,7 +33,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     );
     let stage = tempfile::Builder::new().prefix("donjon-dist-").tempdir()?;
     let top = stage.path().join(&name);
-    place(&binary, &top.join("bin/donjon"), 0o755)?;
+    place(&program.binary(), &top.join("bin/donjon"), 0o755)?;
+    place_files(&program.manual(), &top.join("man"))?;
     place(
         &root.join("docs/donjon.service"),
         &top.join("donjon.service"),
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = folder()?;
     let tarball = folder.join(format!("{name}.tar.gz"));
     pack(stage.path(), &name, &tarball)?;
-    let package = deb::build(&binary, &folder)?;
+    let package = deb::build(&program, &folder)?;
     for made in [tarball, package] {
         println!(
             "{}  {}",
@@ -65,12 +67,42 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn package(dev: bool) -> Result<PathBuf> {
-    deb::build(&binary(dev)?, &folder()?)
+    deb::build(&Program::make(dev)?, &folder()?)
 }
 
-fn binary(dev: bool) -> Result<PathBuf> {
-    let profile = if dev { Profile::Dev } else { Profile::Release };
-    build::donjon(profile, &[])
+/// A folder with the program as it is handed out, and its manual.
+#[derive(Debug)]
+struct Program {
+    folder: TempDir,
+}
+
+impl Program {
+    fn make(dev: bool) -> Result<Self> {
+        let profile = if dev { Profile::Dev } else { Profile::Release };
+        let built = build::donjon(profile, &[])?;
+        let folder = tempfile::Builder::new()
+            .prefix("donjon-program-")
+            .tempdir()?;
+        let program = Self { folder };
+        // A third of the size.
+        let mut strip = Command::new("strip");
+        strip.args(["--strip-unneeded", "--remove-section=.comment", "-o"]);
+        run::command(strip.arg(program.binary()).arg(&built))
+            .context("stripping the program; on Debian: apt-get install binutils")?;
+        fs::create_dir(program.manual())?;
+        let mut man = Command::new(&built);
+        run::command(man.arg("man").arg(program.manual()))?;
+        Ok(program)
+    }
+
+    fn binary(&self) -> PathBuf {
+        self.folder.path().join("donjon")
+    }
+
+    /// A folder with pages of section 1.
+    fn manual(&self) -> PathBuf {
+        self.folder.path().join("man")
+    }
 }
 
 fn folder() -> Result<PathBuf> {
@@ -91,6 +123,15 @@ fn place(from: &Path, to: &Path, mode: u32) -> Result<()> {
 fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The files that lie in a folder itself.
+fn place_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let path = entry?.path();
+        place(&path, &to.join(path.file_name().unwrap_or_default()), 0o644)?;
+    }
     Ok(())
 }
 

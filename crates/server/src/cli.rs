@@ -80,6 +80,17 @@ pub(crate) enum Verb {
     /// Check the configuration, and make one from Barbican's
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
+    /// Write the manual, one page for each verb, into a folder
+    #[command(hide = true)]
+    Man(Man),
+}
+
+/// For those who make packages.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Folder for the pages; it has to be there, and pages in it are replaced
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// Where the data is.

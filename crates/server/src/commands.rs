@@ -7,6 +7,7 @@ mod doctor;
 #[cfg(feature = "pkcs11")]
 mod hsm;
 mod init;
+mod man;
 mod policy;
 mod progress;
 mod projects;
@@ -20,6 +21,7 @@ mod token;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::hsm::hsm;
 pub(crate) use self::{
-    check::check, convert::convert, doctor::doctor, init::init, policy::policy, projects::projects,
-    root_key::root_key, rotate::rotate, secrets::secrets, serve::serve, shred::shred, token::token,
+    check::check, convert::convert, doctor::doctor, init::init, man::man, policy::policy,
+    projects::projects, root_key::root_key, rotate::rotate, secrets::secrets, serve::serve,
+    shred::shred, token::token,
 };

@@ -74,6 +74,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Verb::Hsm(verb)) => commands::hsm(&verb),
         Some(Verb::Config(cli::Config::Check(overrides))) => commands::check(&overrides),
         Some(Verb::Config(cli::Config::Convert(args))) => commands::convert(&args),
+        Some(Verb::Man(args)) => commands::man(&args),
     }
 }
 

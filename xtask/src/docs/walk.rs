@@ -69,7 +69,10 @@ pub(crate) fn run(dev: bool) -> Result<()> {
         return name_spaces::enter();
     }
     let mut walk = Walk::begin(dev)?;
-    let outcome = steps.iter().try_for_each(|step| walk.go(step));
+    let outcome = steps
+        .iter()
+        .try_for_each(|step| walk.go(step))
+        .and_then(|()| walk.look_at_package());
     println!("\n{}", walk.table);
     walk.root.keep_packages()?;
     outcome?;
@@ -173,7 +176,7 @@ impl Walk {
         }
         let seen = printed.lines().rfind(|line| !line.trim().is_empty());
         let seen = seen.map_or("succeeds", str::trim).to_owned();
-        self.row(step, who.name(), &line.command, &seen, started);
+        self.row(&step.section, who.name(), &line.command, &seen, started);
         Ok(())
     }
 
@@ -188,7 +191,7 @@ impl Walk {
         }
         fs::write(&real, self.filled(&new(&old)))
             .with_context(|| format!("writing {}", real.display()))?;
-        self.row(step, Who::Root.name(), path, "is written", started);
+        self.row(&step.section, Who::Root.name(), path, "is written", started);
         Ok(())
     }
 
@@ -215,15 +218,31 @@ impl Walk {
             .with_context(|| format!("no secret was stored through nginx:\n{log}"))?
             .to_owned();
         let (_, seen) = stored.split_once('"').unwrap_or_default();
-        self.row(step, "", ACCESS_LOG, &format!("\"{seen}"), Instant::now());
+        self.row(
+            &step.section,
+            "",
+            ACCESS_LOG,
+            &format!("\"{seen}"),
+            Instant::now(),
+        );
         Ok(())
     }
 
-    fn row(&mut self, step: &Step, who: &str, what: &str, seen: &str, started: Instant) {
-        let number = step
-            .section
-            .split_once('.')
-            .map_or("", |(number, _)| number);
+    /// Which the page does not need: support for HSMs, and the manual.
+    fn look_at_package(&mut self) -> Result<()> {
+        for command in [
+            "donjon hsm doctor --help | head -n 1",
+            "zcat /usr/share/man/man1/donjon-hsm-doctor.1.gz | grep '^.TH'",
+        ] {
+            let started = Instant::now();
+            let printed = self.root.run(command)?;
+            self.row("", Who::Root.name(), command, printed.trim(), started);
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, section: &str, who: &str, what: &str, seen: &str, started: Instant) {
+        let number = section.split_once('.').map_or("", |(number, _)| number);
         let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
         self.table.row([
             number.to_owned(),
