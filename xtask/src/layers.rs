@@ -49,6 +49,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("donjon-storage-sqlite", &["donjon-domain"]),
+    ("donjon-store-folder", &["donjon-domain"]),
     (
         "donjon-store-kmip",
         &["donjon-domain", "donjon-http-client", "donjon-kmip-ttlv"],
