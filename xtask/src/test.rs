@@ -1,10 +1,12 @@
 //! `test`: everything that must hold before a change goes in. CI runs this and nothing else.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
+use serde::Deserialize;
 
 use crate::kit::tools::{self, DENY, NEXTEST};
 use crate::kit::{run, workspace};
@@ -26,6 +28,20 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
+/// What `cargo metadata` tells that matters here.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    features: BTreeMap<String, Vec<String>>,
+}
+
+const SERVER: &str = "donjon-server";
+
 const STEPS: &[Step] = &[
     Step {
         name: "format",
@@ -36,6 +52,11 @@ const STEPS: &[Step] = &[
         name: "clippy",
         command: "cargo clippy --workspace --all-targets -- -D warnings",
         run: clippy,
+    },
+    Step {
+        name: "features",
+        command: "cargo clippy -p donjon-server --no-default-features [--features ONE] -- -D warnings",
+        run: features,
     },
     Step {
         name: "tests",
@@ -138,6 +159,34 @@ fn clippy() -> Result<()> {
         "-D",
         "warnings",
     ])
+}
+
+/// The server without any plugin, and with each by itself.
+fn features() -> Result<()> {
+    tools::need_component("clippy", "clippy")?;
+    let mut command = Command::new("cargo");
+    command
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(workspace::root());
+    let metadata: Metadata = serde_json::from_slice(&run::stdout(&mut command)?)?;
+    let server = metadata
+        .packages
+        .into_iter()
+        .find(|package| package.name == SERVER);
+    let features = server.context("the workspace has no server")?.features;
+    let plugins = features.into_keys().filter(|feature| is_plugin(feature));
+    for feature in std::iter::once(String::new()).chain(plugins) {
+        println!("--- {SERVER} with {feature:?}");
+        let mut args = vec!["clippy", "-p", SERVER, "--no-default-features"];
+        args.extend(["--features", &feature, "--", "-D", "warnings"]);
+        cargo(&args)?;
+    }
+    Ok(())
+}
+
+/// Builds that must fail their tests are none.
+fn is_plugin(feature: &str) -> bool {
+    feature != "default" && !feature.starts_with("danger-")
 }
 
 fn nextest() -> Result<()> {

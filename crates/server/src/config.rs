@@ -26,9 +26,12 @@ use crate::cli::Overrides;
 
 pub(crate) use self::{
     settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings, SweepSettings},
-    stores::{PluginSettings, StoreSettings, VaultLogin, VaultSettings},
+    stores::{PluginSettings, StoreSettings, VaultSettings},
     value::Source,
 };
+
+#[cfg(feature = "store-vault")]
+pub(crate) use self::stores::VaultLogin;
 
 use self::value::Value;
 

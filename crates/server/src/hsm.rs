@@ -15,7 +15,7 @@ pub(crate) use self::devices::Devices as Hsms;
 /// There is none in this build.
 #[cfg(not(feature = "pkcs11"))]
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hsms;
+pub(crate) struct Hsms {}
 
 #[cfg(not(feature = "pkcs11"))]
 impl Hsms {

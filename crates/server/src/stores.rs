@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use donjon_app::{ActiveStore, OutsideStores, Startup};
 use donjon_domain::{
     SecretStore,
@@ -98,6 +98,7 @@ async fn refuse_forgotten(startup: &Startup<'_>, listed: &[ActiveStore]) -> Resu
 
 #[cfg(feature = "store-vault")]
 fn connect(store: &StoreSettings, vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    use anyhow::Context;
     use donjon_store_vault::{Login, TlsFiles, VaultConfig, VaultStore};
 
     use crate::config::VaultLogin;

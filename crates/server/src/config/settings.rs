@@ -61,6 +61,10 @@ pub(crate) struct Settings {
     pub(crate) orders: WorkerSettings,
     pub(crate) root_key: RootKeys,
     /// What is known of an HSM, whether a root key is in it or not.
+    #[cfg_attr(
+        not(feature = "pkcs11"),
+        expect(dead_code, reason = "for verbs that such a build has not")
+    )]
     pub(crate) hsm: HsmDraft,
     /// The token that generates what orders ask for, if one does.
     pub(crate) generate_in: Option<HsmToken>,

@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     Layer,
     keys::Key,
-    keystone::password_in,
     settings::Values,
     texts::{base_url, path},
     value::Kind,
@@ -169,15 +168,18 @@ fn vault(values: &Values<'_>, name: &str) -> Result<VaultSettings> {
     })
 }
 
+#[cfg(feature = "store-vault")]
 impl VaultLogin {
     /// Reads the token or the secret, which is in a file of its owner alone.
     ///
     /// # Errors
     /// A text for the operator.
     pub(crate) fn secret(&self) -> Result<donjon_domain::SecretBytes> {
+        use super::keystone;
+
         match self {
-            Self::Token(file) => password_in(file),
-            Self::AppRole { secret_id, .. } => password_in(secret_id),
+            Self::Token(file) => keystone::password_in(file),
+            Self::AppRole { secret_id, .. } => keystone::password_in(secret_id),
         }
     }
 }
