@@ -7,6 +7,7 @@ mod barbicanclient;
 mod castellan;
 mod old;
 mod openbao;
+pub(crate) mod osc;
 mod outage;
 mod sdk;
 mod services;
@@ -14,7 +15,7 @@ mod tempest;
 
 use anyhow::Result;
 
-use crate::{golden, osc, policy, schemathesis, suite};
+use crate::{golden, policy, schemathesis, suite};
 
 /// Compare the server and its parts with Barbican, its clients and its libraries
 #[derive(Debug, clap::Subcommand)]
@@ -32,7 +33,8 @@ pub(crate) enum Suite {
     /// Run the client of Debian 12
     Old(suite::Args),
     Openbao(openbao::Args),
-    Osc(osc::Args),
+    /// Run the commands of the openstack program, and compare what they print
+    Osc(suite::Args),
     /// Stop Keystone, kill it and start it again under load
     Outage(suite::Args),
     Policy(policy::Args),
@@ -57,7 +59,7 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
         Suite::Golden(args) => golden::run(args),
         Suite::Old(args) => suite::run(&old::SUITE, args),
         Suite::Openbao(args) => openbao::run(args),
-        Suite::Osc(args) => osc::run(args),
+        Suite::Osc(args) => suite::run(&osc::SUITE, args),
         Suite::Outage(args) => suite::run(&outage::SUITE, args),
         Suite::Policy(args) => policy::run(args),
         Suite::Schemathesis(args) => schemathesis::run(args),

@@ -13,7 +13,6 @@ mod docs;
 mod golden;
 mod hsm;
 mod layers;
-mod osc;
 mod policy;
 mod schemathesis;
 mod suite;

@@ -43,6 +43,17 @@ pub(crate) struct Suite {
     pub(crate) run: fn(&Run<'_>) -> Result<Vec<Outcome>>,
 }
 
+impl Suite {
+    /// `bin` of the Python environment with its packages, installed if need be.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub(crate) fn environment(&self) -> Result<PathBuf> {
+        let packages: Vec<&str> = self.packages.iter().copied().chain([PYTEST]).collect();
+        python::environment(self.name, &packages)
+    }
+}
+
 /// How to run a suite
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -101,11 +112,10 @@ pub(crate) fn rows(suite: &Suite, args: &Args) -> Result<Vec<Row>> {
 pub(crate) fn judge(suite: &Suite, site: &Site, args: &Args) -> Result<Tally> {
     let list = workspace::root().join(format!("tests/conformance/{}.toml", suite.name));
     let expected = Expected::read(&list)?;
-    let packages: Vec<&str> = suite.packages.iter().copied().chain([PYTEST]).collect();
     let bin = if suite.packages.is_empty() {
         PathBuf::new()
     } else {
-        python::environment(suite.name, &packages)?
+        suite.environment()?
     };
     let run = Run {
         suite,
@@ -145,6 +155,11 @@ impl Run<'_> {
     /// Arguments after `--`.
     pub(crate) fn rest(&self) -> &[String] {
         &self.args.rest
+    }
+
+    /// Whether to show what the tests print.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.args.verbose
     }
 
     /// `tests/conformance/SUITE`, where the tests of our own are.
@@ -195,6 +210,16 @@ impl Run<'_> {
         self.outcomes(&mut command, prepare)
     }
 
+    /// Has a Python program run in the folder of the run, and without the caller's settings of clients.
+    pub(crate) fn clear(&self, command: &mut Command) {
+        let kept = std::env::vars_os().filter(|(name, _)| !is_of_clients(&name.to_string_lossy()));
+        command
+            .env_clear()
+            .envs(kept)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .current_dir(self.folder());
+    }
+
     /// Runs a program that writes its outcomes to the file that `CONFORMANCE_OUTCOMES` names, as `outcomes.py` does.
     ///
     /// What it prints goes to the terminal if that was asked for, and else to a file beside the report. The program
@@ -213,15 +238,11 @@ impl Run<'_> {
             // Of the run before, where a suite has several.
             fs::remove_file(&file)?;
         }
-        let kept = std::env::vars_os().filter(|(name, _)| !is_of_clients(&name.to_string_lossy()));
+        self.clear(command);
         command
-            .env_clear()
-            .envs(kept)
             .envs(self.site.variables("member")?)
             .env("CONFORMANCE_OUTCOMES", &file)
             .env("PYTHONPATH", Self::library())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .current_dir(self.folder())
             .stdin(Stdio::null());
         prepare(command);
         if !self.args.verbose {

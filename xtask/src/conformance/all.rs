@@ -9,13 +9,13 @@ use std::fs;
 use anyhow::Result;
 
 use super::{
-    access_rules, barbicanclient, castellan, old, openbao, outage, sdk, services, tempest,
+    access_rules, barbicanclient, castellan, old, openbao, osc, outage, sdk, services, tempest,
 };
 use crate::kit::workspace;
 use crate::suite::report::{self, Ended, Row, Tally};
 use crate::suite::site::{Peer, Server};
 use crate::suite::{self, Suite};
-use crate::{golden, osc, policy, schemathesis};
+use crate::{golden, policy, schemathesis};
 
 /// How to run all suites
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ const PARTS: &[Part] = &[
     Part::Frame(&barbicanclient::SUITE),
     Part::Frame(&castellan::SUITE),
     Part::Frame(&tempest::SUITE),
-    Part::Own("osc", || osc::tally(&osc::Args::default())),
+    Part::Frame(&osc::SUITE),
     Part::Frame(&sdk::SUITE),
     Part::Frame(&services::SUITE),
     Part::Frame(&old::SUITE),

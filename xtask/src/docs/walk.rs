@@ -19,10 +19,11 @@ use self::page::{Step, What, Who};
 use super::markdown::Line;
 use super::shell::Shell;
 use super::{DEFAULT_ADDRESS, free_or_other};
+use crate::conformance::osc;
+use crate::dist;
 use crate::kit::keystone::{Keystone, User};
 use crate::kit::table::Table;
 use crate::kit::{run, workspace};
-use crate::{dist, osc};
 
 const PAGE: &str = "docs/replace-barbican.md";
 
@@ -89,7 +90,7 @@ fn steps() -> Result<Vec<Step>> {
 impl Walk {
     fn begin(dev: bool) -> Result<Self> {
         let package = dist::package(dev)?;
-        let programs = osc::programs()?.join("openstack");
+        let programs = osc::SUITE.environment()?.join("openstack");
         let mut root = CleanRoot::new()?;
         root.write("/etc/hosts", HOSTS, 0o644)?;
         let mut mount = Command::new("mount");

@@ -14,6 +14,8 @@ pub(crate) struct Scope {
     base: String,
     /// Makes the ids of projects and users; new for each scenario of each run.
     seed: String,
+    /// Those that are known, by `project:NAME` or `user:NAME`.
+    ids: BTreeMap<String, String>,
 }
 
 /// A `{uuid:N}` that is needed before any answer has given it a value.
@@ -48,7 +50,13 @@ impl Scope {
         Self {
             base: base.to_owned(),
             seed: seed.to_owned(),
+            ids: BTreeMap::new(),
         }
+    }
+
+    /// What `project:NAME` or `user:NAME` stands for, in place of an id of our own.
+    pub(crate) fn set_id(&mut self, name: &str, id: &str) {
+        self.ids.insert(name.to_owned(), id.to_owned());
     }
 
     /// Host and port of the base URL.
@@ -60,8 +68,11 @@ impl Scope {
         rest.split('/').next().unwrap_or(rest)
     }
 
-    /// The id of `project:NAME` or `user:NAME`: 32 hex digits.
+    /// The id of `project:NAME` or `user:NAME`: the one that was set, or 32 hex digits.
     fn id(&self, name: &str) -> String {
+        if let Some(id) = self.ids.get(name) {
+            return id.clone();
+        }
         let mut id = sums::sha256_hex(format!("{} {name}", self.seed).as_bytes());
         id.truncate(32);
         id
