@@ -67,6 +67,8 @@ pub(crate) struct Keystone {
     host: String,
     /// What stands before `/v3`; empty, or a path that begins with a slash.
     prefix: String,
+    /// Where the key manager stands in the catalog.
+    region: String,
     admin: User,
     /// Of the administrator, for all of a run.
     token: String,
@@ -104,7 +106,7 @@ impl Keystone {
         own.port = own.start(&password)?;
         let host = format!("127.0.0.1:{}", own.port);
         let admin = named("admin", "admin", password);
-        Self::prepare(Some(own), host, String::new(), admin)
+        Self::prepare(Some(own), host, String::new(), REGION.to_owned(), admin)
     }
 
     /// The one of the caller's environment, whose user has to be an administrator.
@@ -136,14 +138,22 @@ impl Keystone {
         } else {
             format!("{host}:80")
         };
-        Self::prepare(None, host, prefix, admin)
+        let region = std::env::var("OS_REGION_NAME").unwrap_or_else(|_| REGION.to_owned());
+        Self::prepare(None, host, prefix, region, admin)
     }
 
-    fn prepare(own: Option<Own>, host: String, prefix: String, admin: User) -> Result<Self> {
+    fn prepare(
+        own: Option<Own>,
+        host: String,
+        prefix: String,
+        region: String,
+        admin: User,
+    ) -> Result<Self> {
         let mut keystone = Self {
             own,
             host,
             prefix,
+            region,
             admin,
             token: String::new(),
             users: BTreeMap::new(),
@@ -304,7 +314,7 @@ impl Keystone {
             ("OS_PROJECT_NAME", user.project.clone()),
             ("OS_USER_DOMAIN_NAME", "Default".to_owned()),
             ("OS_PROJECT_DOMAIN_NAME", "Default".to_owned()),
-            ("OS_REGION_NAME", REGION.to_owned()),
+            ("OS_REGION_NAME", self.region.clone()),
         ]
     }
 
