@@ -6,6 +6,7 @@
 mod ini;
 mod rules;
 mod specials;
+mod stores;
 
 use std::{
     collections::BTreeSet,
@@ -35,6 +36,7 @@ use self::{
 pub(crate) struct Converted {
     path: Arc<PathBuf>,
     values: Layer,
+    stores: Vec<Layer>,
     /// In the order of the file.
     remarks: Vec<Remark>,
     /// How many keys became values.
@@ -63,6 +65,7 @@ struct Conversion<'a> {
     path: &'a Arc<PathBuf>,
     entries: &'a [Entry],
     values: Layer,
+    stores: Vec<Layer>,
     carried: BTreeSet<usize>,
     remarks: Vec<Remark>,
 }
@@ -94,12 +97,14 @@ fn convert_text(path: &Path, text: &str) -> Result<Converted> {
         path: &path,
         entries: &entries,
         values: Layer::new(),
+        stores: Vec::new(),
         carried: BTreeSet::new(),
         remarks: Vec::new(),
     };
     conversion.carry_all();
     let Conversion {
         values,
+        stores,
         carried,
         mut remarks,
         ..
@@ -109,6 +114,7 @@ fn convert_text(path: &Path, text: &str) -> Result<Converted> {
         carried: carried.len(),
         path,
         values,
+        stores,
         remarks,
     })
 }
@@ -127,7 +133,7 @@ fn take_auth_section(entries: &mut [Entry]) {
 
 // === impl Conversion ===
 
-impl Conversion<'_> {
+impl<'a> Conversion<'a> {
     fn carry_all(&mut self) {
         let entries = self.entries;
         // Of a key that comes again the last one counts.
@@ -142,6 +148,7 @@ impl Conversion<'_> {
             self.carry(entry);
         }
         self.take_policy_file();
+        stores::take(self);
     }
 
     fn carry(&mut self, entry: &Entry) {
@@ -198,7 +205,7 @@ impl Conversion<'_> {
         }
     }
 
-    fn last(&self, section: &str, name: &str) -> Option<&Entry> {
+    fn last(&self, section: &str, name: &str) -> Option<&'a Entry> {
         let is_it = |entry: &&Entry| entry.section == section && entry.name == name;
         self.entries.iter().rev().find(is_it)
     }
@@ -215,12 +222,20 @@ impl Conversion<'_> {
     }
 
     fn set(&mut self, key: &'static str, value: Value, from: &Entry) {
-        let source = Source::File {
+        self.mark(from);
+        self.values.insert(key, (value, self.source(from)));
+    }
+
+    /// Counts a key as carried over.
+    fn mark(&mut self, from: &Entry) {
+        self.carried.insert(from.line);
+    }
+
+    fn source(&self, from: &Entry) -> Source {
+        Source::File {
             path: Arc::clone(self.path),
             line: from.line,
-        };
-        self.carried.insert(from.line);
-        self.values.insert(key, (value, source));
+        }
     }
 
     fn nothing(&mut self, entry: &Entry, why: &'static str) {
@@ -259,7 +274,7 @@ fn becomes(entry: &Entry) -> Option<Becomes> {
             Some(start) => entry.section.starts_with(start),
             None => *pattern == entry.section,
         });
-        found.map(|(_, why)| Becomes::Nothing(why))
+        found.map(|(_, becomes)| *becomes)
     };
     rule.map(|(_, becomes)| *becomes).or_else(section)
 }
@@ -289,23 +304,24 @@ impl Converted {
                 table = own_table;
                 write!(text, "\n[{table}]\n")?;
             }
-            write!(text, "{name} = ")?;
-            match value {
-                // What came from a text is one.
-                Value::Secret(secret) => {
-                    let secret = str::from_utf8(secret.expose()).unwrap_or_default();
-                    write_text(&mut *text, secret)?;
+            write_value(&mut text, name, value, source)?;
+        }
+        for store in &self.stores {
+            write!(text, "\n[[secret_stores]]\n")?;
+            for key in super::stores::KEYS {
+                if let Some((value, source)) = store.get(key.path) {
+                    let name = key.path.trim_start_matches("secret_stores.");
+                    write_value(&mut text, name, value, source)?;
                 }
-                value => write!(text, "{value}")?,
             }
-            writeln!(text, " # {source}")?;
         }
         Ok(text)
     }
 
     /// Whether others than the owner must not read the TOML.
     pub(crate) fn has_secret(&self) -> bool {
-        self.values.iter().any(|(key, (value, _))| match value {
+        let layers = self.stores.iter().chain([&self.values]);
+        layers.flatten().any(|(key, (value, _))| match value {
             Value::Secret(_) => true,
             Value::Text(text) => exposure::is_secret(key, text),
             Value::List(items) => items.iter().any(|item| exposure::is_secret(key, item)),
@@ -321,8 +337,21 @@ impl Converted {
     pub(crate) fn check(&self) -> Result<()> {
         let mut values = keys::defaults();
         values.extend(self.values.clone());
-        Settings::new(&values, &[]).map(drop)
+        Settings::new(&values, &self.stores).map(drop)
     }
+}
+
+fn write_value(text: &mut String, name: &str, value: &Value, source: &Source) -> fmt::Result {
+    write!(text, "{name} = ")?;
+    match value {
+        // What came from a text is one.
+        Value::Secret(secret) => {
+            let secret = str::from_utf8(secret.expose()).unwrap_or_default();
+            write_text(text, secret)?;
+        }
+        value => write!(text, "{value}")?,
+    }
+    writeln!(text, " # {source}")
 }
 
 /// What became of the keys, for people. Never shows a value.

@@ -155,7 +155,7 @@ fn hmac_key_type(name: &str) -> Result<String> {
 }
 
 #[cfg(feature = "pkcs11")]
-fn key_wrap_mechanism(name: &str) -> Result<String> {
+pub(super) fn key_wrap_mechanism(name: &str) -> Result<String> {
     let known: donjon_crypto_pkcs11::WrapMechanism = name.parse()?;
     Ok(known.name().to_owned())
 }
@@ -166,7 +166,7 @@ fn hmac_key_type(name: &str) -> Result<String> {
 }
 
 #[cfg(not(feature = "pkcs11"))]
-fn key_wrap_mechanism(name: &str) -> Result<String> {
+pub(super) fn key_wrap_mechanism(name: &str) -> Result<String> {
     text(name)
 }
 

@@ -1,6 +1,9 @@
 //! What becomes of each key of `barbican.conf`.
 
-use super::specials::{self, Special};
+use super::{
+    specials::{self, Special},
+    stores,
+};
 
 /// What a key becomes.
 #[derive(Clone, Copy)]
@@ -238,28 +241,70 @@ pub(super) const RULES: &[(&str, &[(&str, Becomes)])] = &[
     (
         "secretstore",
         &[
-            (
-                "enable_multiple_secret_stores",
-                Key("secret_stores.multiple"),
-            ),
-            (
-                "enabled_secretstore_plugins",
-                By(specials::secretstore_plugins),
-            ),
-            ("stores_lookup_suffix", Nothing(STORES)),
+            ("enable_multiple_secret_stores", By(stores::multiple)),
+            ("enabled_secretstore_plugins", By(stores::plugins)),
+            ("stores_lookup_suffix", By(stores::suffix)),
             ("namespace", Nothing("nothing is loaded by a name")),
         ],
     ),
     (
         "crypto",
         &[
-            ("enabled_crypto_plugins", By(specials::crypto_plugins)),
+            ("enabled_crypto_plugins", By(stores::crypto_plugins)),
             ("namespace", Nothing("nothing is loaded by a name")),
         ],
     ),
     (
         "simple_crypto_plugin",
-        &[("kek", By(specials::kek)), ("plugin_name", Nothing(STORES))],
+        &[
+            ("kek", By(specials::kek)),
+            ("plugin_name", By(stores::plugin_name)),
+        ],
+    ),
+    (
+        "p11_crypto_plugin",
+        &[
+            ("library_path", By(stores::hsm)),
+            ("token_serial_number", By(stores::hsm)),
+            ("token_label", By(stores::hsm)),
+            ("token_labels", By(stores::hsm)),
+            ("slot_id", By(stores::hsm)),
+            ("login", By(stores::hsm)),
+            ("mkek_label", By(stores::hsm)),
+            ("hmac_label", By(stores::hsm)),
+            ("hmac_key_type", By(stores::hsm)),
+            ("hmac_mechanism", By(stores::hsm)),
+            ("key_wrap_mechanism", By(stores::hsm)),
+            ("rw_session", By(stores::hsm)),
+            ("plugin_name", By(stores::plugin_name)),
+            ("mkek_length", Nothing(HSM_KEYS)),
+            ("hmac_keygen_mechanism", Nothing(HSM_KEYS)),
+            ("pkek_length", Nothing(PROJECT_KEYS)),
+            ("encryption_mechanism", Nothing(PROJECT_KEYS)),
+            ("aes_gcm_generate_iv", Nothing(PROJECT_KEYS)),
+            ("key_wrap_generate_iv", Nothing(PROJECT_KEYS)),
+            ("always_set_cka_sensitive", Nothing(PROJECT_KEYS)),
+            ("pkek_cache_ttl", Nothing(PROJECT_KEY_CACHE)),
+            ("pkek_cache_limit", Nothing(PROJECT_KEY_CACHE)),
+            ("seed_file", Nothing(SEED)),
+            ("seed_length", Nothing(SEED)),
+            ("os_locking_ok", Nothing("the module may always lock")),
+        ],
+    ),
+    (
+        "vault_plugin",
+        &[
+            ("root_token_id", By(stores::vault)),
+            ("approle_role_id", By(stores::vault)),
+            ("approle_secret_id", By(stores::vault)),
+            ("kv_mountpoint", By(stores::vault)),
+            ("kv_path", By(stores::vault)),
+            ("kv_version", By(stores::vault)),
+            ("vault_url", By(stores::vault)),
+            ("ssl_ca_crt_file", By(stores::vault)),
+            ("use_ssl", By(stores::vault)),
+            ("namespace", By(stores::vault)),
+        ],
     ),
     (
         "oslo_middleware",
@@ -294,45 +339,46 @@ pub(super) const RULES: &[(&str, &[(&str, Becomes)])] = &[
     ),
 ];
 
-/// Sections in which no key becomes anything, with the reason. Behind a name
-/// that ends in `*` anything may follow.
-pub(super) const SECTIONS: &[(&str, &str)] = &[
-    ("database", DATABASE),
+/// Sections whose keys are all alike. Behind a name that ends in `*` anything may
+/// follow.
+pub(super) const SECTIONS: &[(&str, Becomes)] = &[
+    ("database", Nothing(DATABASE)),
     (
         "queue",
-        "orders are carried out by the server itself: orders.workers and orders.wait_ms",
+        Nothing("orders are carried out by the server itself: orders.workers and orders.wait_ms"),
     ),
     (
         "retry_scheduler",
-        "orders that wait are looked for every 10 seconds",
+        Nothing("orders that wait are looked for every 10 seconds"),
     ),
     (
         "keystone_notifications",
-        "nothing is listened to: [sweep] asks Keystone for the projects that it has",
+        Nothing("nothing is listened to: [sweep] asks Keystone for the projects that it has"),
     ),
     (
         "healthcheck",
-        "/healthcheck answers as Barbican's does, without settings",
+        Nothing("/healthcheck answers as Barbican's does, without settings"),
     ),
-    ("p11_crypto_plugin", HSM),
-    ("kmip_plugin", "there is no KMIP server behind it"),
-    ("dogtag_plugin", "there is no Dogtag behind it"),
-    ("vault_plugin", VAULT),
-    ("secretstore:*", STORES),
+    ("kmip_plugin", Nothing("there is no KMIP server behind it")),
+    ("dogtag_plugin", Nothing("there is no Dogtag behind it")),
+    ("secretstore:*", By(stores::of_one)),
     (
         "cors.*",
-        "origins have no settings of their own; name all in cors.allowed_origin",
+        Nothing("origins have no settings of their own; name all in cors.allowed_origin"),
     ),
-    ("audit_middleware_notifications", QUEUE),
-    ("oslo_messaging_*", QUEUE),
-    ("oslo_concurrency", "a lock in the data folder does that"),
-    ("oslo_reports", "there are none"),
-    ("oslo_versionedobjects", "there are none"),
-    ("certificate", CERTIFICATES),
-    ("certificate_event", CERTIFICATES),
-    ("snakeoil_ca_plugin", CERTIFICATES),
-    ("symantec_plugin", CERTIFICATES),
-    ("profiler", "there is none"),
+    ("audit_middleware_notifications", Nothing(QUEUE)),
+    ("oslo_messaging_*", Nothing(QUEUE)),
+    (
+        "oslo_concurrency",
+        Nothing("a lock in the data folder does that"),
+    ),
+    ("oslo_reports", Nothing("there are none")),
+    ("oslo_versionedobjects", Nothing("there are none")),
+    ("certificate", Nothing(CERTIFICATES)),
+    ("certificate_event", Nothing(CERTIFICATES)),
+    ("snakeoil_ca_plugin", Nothing(CERTIFICATES)),
+    ("symantec_plugin", Nothing(CERTIFICATES)),
+    ("profiler", Nothing("there is none")),
 ];
 
 const DATABASE: &str =
@@ -343,9 +389,10 @@ const CONNECTIONS: &str = "connections are handled without settings";
 const ROLES: &str = "roles stand in policy rules: `donjon policy show`";
 const REMOTE: &str = "checks by http: and https: are refused";
 const TOKEN_CACHE: &str = "what Keystone says about tokens is kept in memory";
-const STORES: &str =
-    "not carried over by itself: name the stores in [[secret_stores]] (docs/config.md)";
-const VAULT: &str = "not carried over by itself: a store with plugin = \"vault\" in [[secret_stores]] (docs/config.md) is its like";
-const HSM: &str =
-    "not carried over by itself: see [pkcs11] in docs/config.md, and `donjon hsm doctor`";
+const HSM_KEYS: &str = "the keys in the HSM are there, and are used as they are";
+const PROJECT_KEYS: &str =
+    "keys of projects are made by the server, which seals payloads with them in software";
+const PROJECT_KEY_CACHE: &str =
+    "keys of projects are kept until the server stops: pkcs11.pkek_cache_limit";
+const SEED: &str = "nothing is fed into the HSM";
 const CERTIFICATES: &str = "certificate orders are gone from Barbican too";

@@ -216,44 +216,6 @@ pub(super) fn policy_default_rule(
 
 // === stores ===
 
-pub(super) fn secretstore_plugins(
-    to: &mut Conversion<'_>,
-    from: &Entry,
-    value: &str,
-) -> Result<()> {
-    only(
-        to,
-        from,
-        value,
-        "store_crypto",
-        "payloads are in the database; other stores are named in [[secret_stores]] (docs/config.md)",
-    )
-}
-
-pub(super) fn crypto_plugins(to: &mut Conversion<'_>, from: &Entry, value: &str) -> Result<()> {
-    only(
-        to,
-        from,
-        value,
-        "simple_crypto",
-        "payloads are sealed in software; a root key in an HSM is root_key.current = \"pkcs11:\"",
-    )
-}
-
-fn only(
-    to: &mut Conversion<'_>,
-    from: &Entry,
-    value: &str,
-    known: &str,
-    why: &'static str,
-) -> Result<()> {
-    if ini::list(value).iter().any(|plugin| plugin != known) {
-        bail!(why);
-    }
-    to.nothing(from, why);
-    Ok(())
-}
-
 pub(super) fn kek(to: &mut Conversion<'_>, from: &Entry, _: &str) -> Result<()> {
     to.nothing(
         from,

@@ -10,22 +10,42 @@ const KOLLA: &str = include_str!("../../../tests/data/kolla.conf");
 /// As DevStack writes it, and some more.
 const DEVSTACK: &str = include_str!("../../../tests/data/devstack.conf");
 
+/// Keys with their values, in the order of the keys.
+type Table = Vec<(&'static str, Value)>;
+
 fn converted(text: &str) -> Converted {
     convert_text(Path::new("/nonexistent/barbican.conf"), text).unwrap()
 }
 
 /// Reads the TOML as a start would; `data_dir` is not told.
-fn read_back(converted: &Converted) -> Vec<(&'static str, Value)> {
+fn read_back(converted: &Converted) -> Table {
+    read_back_all(converted).0
+}
+
+/// The stores as well.
+fn read_back_all(converted: &Converted) -> (Table, Vec<Table>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("donjon.toml");
     fs::write(&path, converted.toml().unwrap().as_bytes()).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let (mut layer, _stores) = file::read(&path).unwrap();
+    let (mut layer, stores) = file::read(&path).unwrap();
     assert!(layer.remove("data_dir").is_some());
-    layer
-        .into_iter()
-        .map(|(key, (value, _))| (key, value))
-        .collect()
+    let values = |layer: Layer| {
+        let values = layer.into_iter();
+        values.map(|(key, (value, _))| (key, value)).collect()
+    };
+    (values(layer), stores.into_iter().map(values).collect())
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// A store of those above, in the order of its keys.
+fn store(values: &[(&'static str, Value)]) -> Table {
+    let mut values = values.to_vec();
+    values.sort_by_key(|(key, _)| *key);
+    values
 }
 
 fn remarks(converted: &Converted) -> Vec<(&str, &About)> {
@@ -77,7 +97,6 @@ fn what_kolla_writes() {
     let kolla = converted(KOLLA);
     kolla.check().unwrap();
     assert!(kolla.has_secret());
-    let text = |text: &str| Value::Text(text.to_owned());
     let list = |items: &[&str]| Value::List(items.iter().map(|item| (*item).to_owned()).collect());
     let keystone = "https://internal.example.org:5000";
     let mut expected = vec![
@@ -263,4 +282,189 @@ fn rules_lead_to_keys_that_there_are() {
             }
         }
     }
+}
+
+/// As Barbican's guide has it, with some more.
+const STORES: &str = "\
+[secretstore]
+enable_multiple_secret_stores = True
+stores_lookup_suffix = Software, hsm, vault
+
+[secretstore:software]
+secret_store_plugin = store_crypto
+crypto_plugin = simple_crypto
+
+[secretstore:hsm]
+secret_store_plugin = store_crypto
+crypto_plugin = p11_crypto
+global_default = True
+
+[secretstore:vault]
+secret_store_plugin = vault_plugin
+
+[secretstore:other]
+secret_store_plugin = kmip_plugin
+
+[simple_crypto_plugin]
+plugin_name = Payloads
+
+[p11_crypto_plugin]
+library_path = /usr/lib/libhsm.so
+token_labels = one, two
+login = hunter2
+mkek_label = mkek
+hmac_label = hmac
+key_wrap_mechanism = CKM_AES_KEY_WRAP_KWP
+hmac_key_type = CKK_GENERIC_SECRET
+pkek_cache_limit = 10
+surprise = 1
+
+[vault_plugin]
+root_token_id = hunter2
+approle_role_id = donjon
+vault_url = https://bao.example.org:8200
+use_ssl = True
+ssl_ca_crt_file = /etc/ca.crt
+kv_version = 2
+kv_mountpoint = kv
+namespace =
+";
+
+#[test]
+fn stores_become_a_list_and_the_hsm_a_root_key() {
+    let converted = converted(STORES);
+    converted.check().unwrap();
+    assert!(converted.has_secret());
+    let (values, stores) = read_back_all(&converted);
+    let labels = ["one", "two"].map(str::to_owned).to_vec();
+    let mut expected = vec![
+        ("root_key.current", text("pkcs11:")),
+        ("pkcs11.library_path", text("/usr/lib/libhsm.so")),
+        ("pkcs11.token_labels", Value::List(labels)),
+        ("pkcs11.login", specials::secret("hunter2")),
+        ("pkcs11.mkek_label", text("mkek")),
+        ("pkcs11.hmac_label", text("hmac")),
+        ("pkcs11.hmac_key_type", text("CKK_GENERIC_SECRET")),
+    ];
+    expected.sort_by_key(|(key, _)| *key);
+    assert_eq!(values, expected);
+    let database = store(&[
+        ("secret_stores.name", text("Payloads")),
+        ("secret_stores.plugin", text("database")),
+        ("secret_stores.global_default", Value::Flag(true)),
+    ]);
+    let vault = store(&[
+        ("secret_stores.name", text("VaultSecretStore")),
+        ("secret_stores.plugin", text("vault")),
+        ("secret_stores.global_default", Value::Flag(false)),
+        ("secret_stores.url", text("https://bao.example.org:8200")),
+        ("secret_stores.mount", text("kv")),
+        ("secret_stores.token_file", text("/etc/donjon/vault-token")),
+        ("secret_stores.cafile", text("/etc/ca.crt")),
+    ]);
+    assert_eq!(stores, [database, vault]);
+    let told = converted.to_string();
+    for part in [
+        "[secretstore:hsm] crypto_plugin: there is one root key",
+        "[secretstore:hsm] secret_store_plugin: the database is one store",
+        "[secretstore:other] secret_store_plugin: stores_lookup_suffix does not name",
+        "[p11_crypto_plugin] key_wrap_mechanism: ",
+        "[p11_crypto_plugin] pkek_cache_limit: ",
+        "[p11_crypto_plugin] surprise: neither Barbican 23 nor Donjon has it",
+        "[vault_plugin] root_token_id: put the token into /etc/donjon/vault-token",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn one_store_may_be_the_vault_or_keep_its_root_key_in_the_hsm() {
+    let vault = converted(
+        "[secretstore]\nenabled_secretstore_plugins = vault_plugin\n\
+         [vault_plugin]\napprole_role_id = donjon\napprole_secret_id = hunter2\nkv_path = there\nkv_version = 1\n",
+    );
+    vault.check().unwrap();
+    let (values, stores) = read_back_all(&vault);
+    assert_eq!(values, []);
+    let expected = store(&[
+        ("secret_stores.name", text("VaultSecretStore")),
+        ("secret_stores.plugin", text("vault")),
+        ("secret_stores.global_default", Value::Flag(true)),
+        ("secret_stores.url", text("http://127.0.0.1:8200")),
+        ("secret_stores.prefix", text("there")),
+        ("secret_stores.role_id", text("donjon")),
+        (
+            "secret_stores.secret_id_file",
+            text("/etc/donjon/vault-secret-id"),
+        ),
+    ]);
+    assert_eq!(stores, [expected]);
+    let told = vault.to_string();
+    assert!(
+        told.contains("[vault_plugin] kv_version: the engine has to be"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+
+    let hsm = converted(
+        "[crypto]\nenabled_crypto_plugins = p11_crypto\n\
+         [p11_crypto_plugin]\nlibrary_path = /m.so\nlogin = 1\nmkek_label = m\nhmac_label = h\nslot_id = 2\n",
+    );
+    hsm.check().unwrap();
+    let (values, stores) = read_back_all(&hsm);
+    assert!(
+        values.contains(&("root_key.current", text("pkcs11:"))),
+        "{values:?}"
+    );
+    assert!(
+        values.contains(&("pkcs11.slot_id", Value::Count(2))),
+        "{values:?}"
+    );
+    assert!(stores.is_empty(), "{stores:?}");
+    assert!(!hsm.to_string().contains("look at"), "{hsm}");
+}
+
+#[test]
+fn what_is_not_used_becomes_nothing() {
+    let unused = STORES.replace("= True", "= False");
+    let converted = converted(&unused);
+    converted.check().unwrap();
+    let multiple = ("secret_stores.multiple", Value::Flag(false));
+    assert_eq!(read_back_all(&converted), (vec![multiple], Vec::new()));
+    assert!(!converted.has_secret());
+    let told = converted.to_string();
+    assert!(
+        told.contains("[vault_plugin] vault_url: nothing in this"),
+        "{told}"
+    );
+    assert!(
+        told.contains("[p11_crypto_plugin] login: nothing in this"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_store_without_a_counterpart_is_named() {
+    let one = converted("[secretstore]\nenabled_secretstore_plugins = dogtag_crypto\n");
+    let told = one.to_string();
+    assert!(
+        told.contains("enabled_secretstore_plugins: there is none of this kind"),
+        "{told}"
+    );
+    let several = converted(
+        "[secretstore]\nenable_multiple_secret_stores = true\nstores_lookup_suffix = a, b\n\
+         [secretstore:a]\nsecret_store_plugin = dogtag_crypto\nglobal_default = true\n\
+         [secretstore:b]\nsecret_store_plugin = store_crypto\n",
+    );
+    let told = several.to_string();
+    assert!(
+        told.contains("[secretstore:a] secret_store_plugin: there is none of this kind"),
+        "{told}"
+    );
+    let error = format!("{:#}", several.check().unwrap_err());
+    assert!(
+        error.contains("global_default = true in exactly one"),
+        "{error}"
+    );
 }
