@@ -5,10 +5,13 @@ mod all;
 mod backends;
 mod barbicanclient;
 mod castellan;
+mod contract;
 mod old;
 mod openbao;
 pub(crate) mod osc;
 mod outage;
+mod project;
+mod pykmip;
 mod sdk;
 mod services;
 mod tempest;
@@ -38,6 +41,7 @@ pub(crate) enum Suite {
     /// Stop Keystone, kill it and start it again under load
     Outage(suite::Args),
     Policy(policy::Args),
+    Pykmip(pykmip::Args),
     Schemathesis(schemathesis::Args),
     /// Run the tests of openstacksdk, and more of them
     Sdk(suite::Args),
@@ -62,6 +66,7 @@ pub(crate) fn run(suite: &Suite) -> Result<()> {
         Suite::Osc(args) => suite::run(&osc::SUITE, args),
         Suite::Outage(args) => suite::run(&outage::SUITE, args),
         Suite::Policy(args) => policy::run(args),
+        Suite::Pykmip(args) => pykmip::run(args),
         Suite::Schemathesis(args) => schemathesis::run(args),
         Suite::Sdk(args) => suite::run(&sdk::SUITE, args),
         Suite::Services(args) => suite::run(&services::SUITE, args),

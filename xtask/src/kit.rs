@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod keystone;
 pub(crate) mod openbao;
 pub(crate) mod peer;
+pub(crate) mod pykmip;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod run;

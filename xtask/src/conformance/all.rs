@@ -9,7 +9,7 @@ use std::fs;
 use anyhow::Result;
 
 use super::{
-    access_rules, barbicanclient, castellan, old, openbao, osc, outage, sdk, services, tempest,
+    access_rules, barbicanclient, castellan, old, openbao, osc, outage, pykmip, sdk, services, tempest,
 };
 use crate::kit::workspace;
 use crate::suite::report::{self, Ended, Row, Tally};
@@ -50,6 +50,7 @@ const PARTS: &[Part] = &[
     Part::Frame(&access_rules::SUITE),
     Part::Frame(&outage::SUITE),
     Part::Own("openbao", openbao::tally),
+    Part::Own("pykmip", pykmip::tally),
 ];
 
 /// # Errors

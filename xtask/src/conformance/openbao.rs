@@ -3,11 +3,10 @@
 
 mod whole;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
+use anyhow::Result;
 
-use crate::kit::tools::NEXTEST;
-use crate::kit::{openbao, run};
+use crate::conformance::contract;
+use crate::kit::openbao;
 use crate::suite::report::Tally;
 
 const TESTS: [&str; 6] = [
@@ -18,13 +17,6 @@ const TESTS: [&str; 6] = [
     "--run-ignored",
     "all",
 ];
-
-/// What nextest says of the tests that it would run.
-#[derive(Deserialize)]
-struct List {
-    #[serde(rename = "test-count")]
-    tests: usize,
-}
 
 /// Hold store-vault and a whole server against a real OpenBao
 #[derive(Debug, clap::Args)]
@@ -43,13 +35,8 @@ pub(crate) fn run(_: &Args) -> Result<()> {
 pub(crate) fn tally() -> Result<Tally> {
     let program = openbao::program()?;
     println!("{}", program.display());
-    let mut tests = NEXTEST.command()?;
-    run::command(tests.arg("run").args(TESTS).env("DONJON_BAO", program))?;
-    let mut list = NEXTEST.command()?;
-    list.arg("list").args(TESTS);
-    let list = run::stdout(list.args(["--message-format", "json"]))?;
-    let list: List = serde_json::from_slice(&list).context("reading the list of tests")?;
-    let tests = list.tests + whole::run()?;
+    let variables = [("DONJON_BAO", program.as_os_str())];
+    let tests = contract::run(&TESTS, &variables)? + whole::run()?;
     Ok(Tally {
         tests,
         passed: tests,
