@@ -44,6 +44,7 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
             "donjon-domain",
             "donjon-oslo-policy",
             "donjon-storage-sqlite",
+            "donjon-store-kmip",
             "donjon-store-vault",
             "donjon-transport",
         ],

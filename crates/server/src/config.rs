@@ -26,7 +26,7 @@ use crate::cli::Overrides;
 
 pub(crate) use self::{
     settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings, SweepSettings},
-    stores::{PluginSettings, StoreSettings, VaultSettings},
+    stores::{KmipSettings, PluginSettings, StoreSettings, VaultSettings},
     value::Source,
 };
 
@@ -133,7 +133,7 @@ impl fmt::Display for Config {
         }
         for store in &self.stores {
             write!(f, "\n[[secret_stores]]\n")?;
-            for key in stores::KEYS {
+            for key in stores::keys() {
                 if let Some((value, source)) = store.get(key.path) {
                     let name = key.path.trim_start_matches("secret_stores.");
                     writeln!(f, "{:<44} # {source}", format!("{name} = {value}"))?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow, bail};
 use donjon_app::{ActiveStore, OutsideStores, Startup};
 use donjon_domain::{
     SecretStore,
@@ -11,7 +11,7 @@ use donjon_domain::{
 };
 
 use crate::{
-    config::{PluginSettings, Settings, StoreSettings, VaultSettings},
+    config::{KmipSettings, PluginSettings, Settings, StoreSettings, VaultSettings},
     exit::{Exit, Failure, OrExit},
 };
 
@@ -38,10 +38,10 @@ pub(crate) async fn open(
     for store in &settings.stores {
         let row = match &store.plugin {
             PluginSettings::Database => startup.secret_store().await.map_err(&exit_of)?.store,
-            PluginSettings::Vault(vault) => {
-                let row = startup.outside_store(VAULT, &store.name);
+            PluginSettings::Vault(_) | PluginSettings::Kmip(_) => {
+                let (plugin, payloads) = connect(store).or_exit(Exit::Config)?;
+                let row = startup.outside_store(plugin, &store.name);
                 let row = row.await.map_err(&exit_of)?;
-                let payloads = connect(store, vault).or_exit(Exit::Config)?;
                 outside.add(row.id, store.name.clone(), payloads);
                 row
             }
@@ -96,15 +96,23 @@ async fn refuse_forgotten(startup: &Startup<'_>, listed: &[ActiveStore]) -> Resu
     Ok(())
 }
 
+/// What Barbican's clients know its plugin as, and what speaks to it.
+fn connect(store: &StoreSettings) -> anyhow::Result<(&'static str, Arc<dyn PayloadStore>)> {
+    let connected = match &store.plugin {
+        PluginSettings::Database => bail!("the database is not outside"),
+        PluginSettings::Vault(vault) => vault_store(vault).map(|store| (VAULT, store)),
+        PluginSettings::Kmip(kmip) => kmip_store(kmip).map(|store| (KMIP, store)),
+    };
+    connected.with_context(|| format!("secret store {:?}", store.name))
+}
+
 #[cfg(feature = "store-vault")]
-fn connect(store: &StoreSettings, vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
-    use anyhow::Context;
+fn vault_store(vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
     use donjon_store_vault::{Login, TlsFiles, VaultConfig, VaultStore};
 
     use crate::config::VaultLogin;
 
-    let name = || format!("secret store {:?}", store.name);
-    let secret = vault.login.secret().with_context(name)?;
+    let secret = vault.login.secret()?;
     let login = match &vault.login {
         VaultLogin::Token(_) => Login::Token(secret),
         VaultLogin::AppRole { mount, role_id, .. } => Login::AppRole {
@@ -126,16 +134,49 @@ fn connect(store: &StoreSettings, vault: &VaultSettings) -> anyhow::Result<Arc<d
         },
         patience: vault.timeout,
     });
-    Ok(Arc::new(connected.with_context(name)?))
+    Ok(Arc::new(connected?))
 }
 
 #[cfg(not(feature = "store-vault"))]
-fn connect(store: &StoreSettings, _vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
-    anyhow::bail!(
-        "secret store {:?}: this program was built without the feature store-vault",
-        store.name
-    )
+fn vault_store(_vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    bail!("this program was built without the feature store-vault")
 }
 
-/// As Barbican's clients know it.
+#[cfg(feature = "store-kmip")]
+fn kmip_store(kmip: &KmipSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    use donjon_store_kmip::{KmipConfig, KmipStore, Login, TlsFiles};
+
+    let login = kmip.login.as_ref().map(|login| {
+        let password = login.password()?;
+        anyhow::Ok(Login {
+            username: login.username.clone(),
+            password,
+        })
+    });
+    let connected = KmipStore::new(KmipConfig {
+        host: kmip.host.clone(),
+        port: kmip.port,
+        tls: TlsFiles {
+            cafile: kmip.ca_certs.clone(),
+            certfile: kmip.certfile.clone(),
+            keyfile: kmip.keyfile.clone(),
+        },
+        login: login.transpose()?,
+        prefix: kmip.prefix.clone(),
+        payload_bytes_max: kmip.payload_bytes_max,
+        patience: kmip.timeout,
+        rest: REST,
+    });
+    Ok(Arc::new(connected?))
+}
+
+#[cfg(not(feature = "store-kmip"))]
+fn kmip_store(_kmip: &KmipSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
+    bail!("this program was built without the feature store-kmip")
+}
+
 const VAULT: &str = "vault_plugin";
+const KMIP: &str = "kmip_plugin";
+/// How long a KMIP server is left alone that failed again and again.
+#[cfg(feature = "store-kmip")]
+const REST: std::time::Duration = std::time::Duration::from_secs(5);

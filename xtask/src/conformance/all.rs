@@ -9,7 +9,8 @@ use std::fs;
 use anyhow::Result;
 
 use super::{
-    access_rules, barbicanclient, castellan, old, openbao, osc, outage, pykmip, sdk, services, tempest,
+    access_rules, barbicanclient, castellan, old, openbao, osc, outage, pykmip, sdk, services,
+    tempest,
 };
 use crate::kit::workspace;
 use crate::suite::report::{self, Ended, Row, Tally};

@@ -308,7 +308,7 @@ impl Converted {
         }
         for store in &self.stores {
             write!(text, "\n[[secret_stores]]\n")?;
-            for key in super::stores::KEYS {
+            for key in super::stores::keys() {
                 if let Some((value, source)) = store.get(key.path) {
                     let name = key.path.trim_start_matches("secret_stores.");
                     write_value(&mut text, name, value, source)?;

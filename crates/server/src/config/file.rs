@@ -72,7 +72,7 @@ impl Reader<'_> {
             let mut layer = Layer::new();
             for (name, value) in table {
                 let path = join("secret_stores", name.get_ref());
-                let key = stores::KEYS.iter().find(|key| key.path == path);
+                let key = stores::keys().find(|key| key.path == path);
                 let key = key.with_context(|| {
                     let place = self.place(name.span());
                     format!("{place}: unknown key {path}; see docs/config.md for those there are")

@@ -1,9 +1,12 @@
 //! What `[[secret_stores]]` says: a list, each with a name.
 
+mod kmip;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 
+pub(crate) use self::kmip::KmipSettings;
 use super::{
     Layer,
     keys::Key,
@@ -27,6 +30,7 @@ pub(crate) enum PluginSettings {
     /// At most once.
     Database,
     Vault(Box<VaultSettings>),
+    Kmip(Box<KmipSettings>),
 }
 
 /// How to reach an OpenBao or Vault.
@@ -55,7 +59,11 @@ pub(crate) enum VaultLogin {
 }
 
 /// Keys of one store.
-pub(super) const KEYS: &[Key] = &[
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(kmip::KEYS)
+}
+
+const KEYS: &[Key] = &[
     Key::without_default("secret_stores.name", Kind::Text),
     Key::without_default("secret_stores.plugin", Kind::Text),
     Key::without_default("secret_stores.global_default", Kind::Flag),
@@ -109,21 +117,22 @@ fn store(values: &Values<'_>) -> Result<StoreSettings> {
     let plugin = match plugin.as_deref() {
         Some("database") => PluginSettings::Database,
         Some("vault") => PluginSettings::Vault(Box::new(vault(values, &name)?)),
+        Some("kmip") => PluginSettings::Kmip(Box::new(kmip::kmip(values, &name)?)),
         _ => bail!(
-            "{}: has to be database or vault",
+            "{}: has to be database, kmip or vault",
             values.place("secret_stores.plugin")
         ),
     };
-    if plugin == PluginSettings::Database {
-        let known = ["name", "plugin", "global_default"];
-        for key in KEYS {
-            let own = key.path.trim_start_matches("secret_stores.");
-            ensure!(
-                known.contains(&own) || !values.has(key.path),
-                "{}: the database has none",
-                values.place(key.path)
-            );
-        }
+    let (what, known) = plugin.known();
+    for key in keys() {
+        let own = key.path.trim_start_matches("secret_stores.");
+        ensure!(
+            ["name", "plugin", "global_default"].contains(&own)
+                || known.contains(&own)
+                || !values.has(key.path),
+            "{}: {what} has none",
+            values.place(key.path)
+        );
     }
     Ok(StoreSettings {
         name,
@@ -150,11 +159,6 @@ fn vault(values: &Values<'_>, name: &str) -> Result<VaultSettings> {
         },
         _ => bail!("secret store {name:?}: set either token_file, or role_id and secret_id_file"),
     };
-    let timeout_ms = if values.has("secret_stores.timeout_ms") {
-        values.count("secret_stores.timeout_ms", 100..=20_000)?
-    } else {
-        TIMEOUT_MS
-    };
     Ok(VaultSettings {
         url,
         mount: text("secret_stores.mount")?.unwrap_or_else(|| "secret".to_owned()),
@@ -164,8 +168,59 @@ fn vault(values: &Values<'_>, name: &str) -> Result<VaultSettings> {
         cafile: values.each("secret_stores.cafile", path)?,
         certfile: values.each("secret_stores.certfile", path)?,
         keyfile: values.each("secret_stores.keyfile", path)?,
-        timeout: Duration::from_millis(timeout_ms),
+        timeout: timeout(values)?,
     })
+}
+
+fn timeout(values: &Values<'_>) -> Result<Duration> {
+    let timeout_ms = if values.has("secret_stores.timeout_ms") {
+        values.count("secret_stores.timeout_ms", 100..=20_000)?
+    } else {
+        TIMEOUT_MS
+    };
+    Ok(Duration::from_millis(timeout_ms))
+}
+
+impl PluginSettings {
+    /// What it is called, and the keys that mean something to it beside those that
+    /// all stores have.
+    fn known(&self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Database => ("the database", &[]),
+            Self::Vault(_) => (
+                "a store in OpenBao or Vault",
+                &[
+                    "url",
+                    "mount",
+                    "prefix",
+                    "namespace",
+                    "token_file",
+                    "role_id",
+                    "secret_id_file",
+                    "approle_mount",
+                    "cafile",
+                    "certfile",
+                    "keyfile",
+                    "timeout_ms",
+                ],
+            ),
+            Self::Kmip(_) => (
+                "a store in a KMIP server",
+                &[
+                    "host",
+                    "port",
+                    "username",
+                    "password_file",
+                    "ca_certs",
+                    "certfile",
+                    "keyfile",
+                    "prefix",
+                    "payload_bytes_max",
+                    "timeout_ms",
+                ],
+            ),
+        }
+    }
 }
 
 #[cfg(feature = "store-vault")]

@@ -404,12 +404,79 @@ fn secret_stores_are_a_list() {
         ),
         (
             DATABASE.replace("database", "file"),
-            "has to be database or vault",
+            "has to be database, kmip or vault",
+        ),
+        (
+            format!("{VAULT}{TOKEN}ca_certs = \"/ca\"\n"),
+            "a store in OpenBao or Vault has none",
         ),
         ("secret_stores = [1]\n".to_owned(), "has to be tables"),
     ] {
         check(&file(&text), expected);
     }
+}
+
+#[test]
+fn a_kmip_server_is_a_secret_store() {
+    const KMIP: &str = "[[secret_stores]]\nname = \"hsm\"\nplugin = \"kmip\"\nglobal_default = true\n\
+                        host = \"kmip.example.org\"\n";
+    let settings_of = |text: &str| {
+        let settings = file(&format!("{KMIP}{text}")).settings();
+        match settings.stores.into_iter().next().map(|store| store.plugin) {
+            Some(PluginSettings::Kmip(kmip)) => *kmip,
+            other => panic!("{other:?}"),
+        }
+    };
+    let plain = settings_of("");
+    assert_eq!(
+        (plain.host.as_str(), plain.port),
+        ("kmip.example.org", 5696)
+    );
+    assert_eq!(
+        (plain.prefix.as_str(), plain.payload_bytes_max),
+        ("donjon", 65_536)
+    );
+    assert_eq!(plain.timeout.as_secs(), 10);
+    assert_eq!(plain.login, None);
+    let all = settings_of(
+        "port = 1\nusername = \"donjon\"\npassword_file = \"/password\"\nca_certs = \"/ca\"\n\
+         certfile = \"/cert\"\nkeyfile = \"/key\"\nprefix = \"a/b\"\npayload_bytes_max = 7\n\
+         timeout_ms = 200\n",
+    );
+    assert_eq!((all.port, all.payload_bytes_max), (1, 7));
+    assert_eq!(
+        all.login.map(|login| login.username).as_deref(),
+        Some("donjon")
+    );
+    assert_eq!(all.ca_certs.as_deref(), Some(std::path::Path::new("/ca")));
+    for (text, expected) in [
+        (
+            "username = \"donjon\"\n",
+            "username and password_file need each other",
+        ),
+        (
+            "password_file = \"/p\"\n",
+            "username and password_file need each other",
+        ),
+        ("port = 0\n", "secret_stores.port: "),
+        ("port = 65536\n", "secret_stores.port: "),
+        (
+            "payload_bytes_max = 1048577\n",
+            "secret_stores.payload_bytes_max: ",
+        ),
+        (
+            "url = \"https://kmip:5696\"\n",
+            "a store in a KMIP server has none",
+        ),
+        (
+            "cafile = \"/ca\"\n",
+            "secret_stores.cafile: a store in a KMIP server has none",
+        ),
+    ] {
+        check(&file(&format!("{KMIP}{text}")), expected);
+    }
+    let nowhere = KMIP.replace("host = \"kmip.example.org\"\n", "");
+    check(&file(&nowhere), "set host, such as kmip.example.org");
 }
 
 #[test]

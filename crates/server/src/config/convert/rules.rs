@@ -359,7 +359,7 @@ pub(super) const SECTIONS: &[(&str, Becomes)] = &[
         "healthcheck",
         Nothing("/healthcheck answers as Barbican's does, without settings"),
     ),
-    ("kmip_plugin", Nothing("there is no KMIP server behind it")),
+    ("kmip_plugin", Nothing(KMIP)),
     ("dogtag_plugin", Nothing("there is no Dogtag behind it")),
     ("secretstore:*", By(stores::of_one)),
     (
@@ -395,4 +395,5 @@ const PROJECT_KEYS: &str =
 const PROJECT_KEY_CACHE: &str =
     "keys of projects are kept until the server stops: pkcs11.pkek_cache_limit";
 const SEED: &str = "nothing is fed into the HSM";
+const KMIP: &str = "not carried over by itself: a store with plugin = \"kmip\" in [[secret_stores]] (docs/config.md) is its like";
 const CERTIFICATES: &str = "certificate orders are gone from Barbican too";
