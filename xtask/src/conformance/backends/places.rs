@@ -9,6 +9,7 @@ use crate::kit::hsm::Token;
 use crate::kit::hsm::opencryptoki::OpenCryptoki;
 use crate::kit::hsm::softhsm::SoftHsm;
 use crate::kit::openbao::{KV_MOUNT, KV_PREFIX, OpenBao};
+use crate::kit::pykmip::PyKmip;
 use crate::kit::server::Launch;
 
 /// One of them.
@@ -37,6 +38,10 @@ pub(super) const PLACES: &[Place] = &[
     Place {
         name: "openbao-kv",
         start: |_| Ok(Box::new(BaoKv(OpenBao::start()?))),
+    },
+    Place {
+        name: "pykmip",
+        start: |_| Ok(Box::new(Kmip(PyKmip::start()?))),
     },
 ];
 
@@ -136,6 +141,29 @@ impl Backend for BaoKv {
         ensure!(
             keys.is_some_and(|keys| !keys.is_empty()),
             "nothing is there: {listed}"
+        );
+        Ok(())
+    }
+}
+
+/// Payloads in a KMIP server.
+struct Kmip(PyKmip);
+
+impl Backend for Kmip {
+    fn configure(&self, launch: &mut Launch) -> Result<()> {
+        launch.config(&format!(
+            "[[secret_stores]]\nname = \"kmip\"\nglobal_default = true\n{}",
+            self.0.settings()
+        ))
+    }
+
+    fn check_used(&self, _: &Launch) -> Result<()> {
+        // What was deleted there leaves its name in the file, too.
+        let database = fs::read(self.0.folder().join("database.sqlite"))?;
+        let mark = b"donjon/";
+        ensure!(
+            database.windows(mark.len()).any(|part| part == mark),
+            "nothing in its database is named as payloads are"
         );
         Ok(())
     }
