@@ -176,6 +176,48 @@ fn a_move_waits_for_a_store_that_is_away_and_for_a_server_that_was_killed() {
     assert_eq!(server.stop(), Some(0));
 }
 
+/// From one outside to another, without a way through the database.
+#[test]
+fn payloads_move_between_stores_outside() {
+    let (rig, old, new) = (Rig::new(), FakeVault::start(), FakeVault::start());
+    let token = rig.write("token", TOKEN, 0o600).display().to_string();
+    let text = [
+        old.config("old", &token, "global_default = false"),
+        new.config("new", &token, "global_default = true"),
+    ];
+    // Both are new; what is there at first goes to the old one.
+    let before = text
+        .concat()
+        .replace("true", "TRUE")
+        .replace("false", "true");
+    rig.write("donjon.toml", &before.replace("TRUE", "false"), 0o600);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    let paths: Vec<_> = (0..50)
+        .map(|number| server.store(&token, &number.to_string()))
+        .collect();
+    assert_eq!((old.entries().len(), new.entries().len()), (50, 0));
+    assert_eq!(server.stop(), Some(0));
+    rig.write("donjon.toml", &text.concat(), 0o600);
+    let mut server = serve(&rig);
+    server.store(&token, "more");
+    let done = moved(&rig, "old", "new", &["--wait"]);
+    assert!(done.contains("50 moved, 0 left"), "{done}");
+    until("nothing is left behind", || old.entries().is_empty());
+    assert_eq!(new.entries().len(), 51);
+    old.set(Mood::Away);
+    for (number, path) in paths.iter().enumerate() {
+        assert_eq!(server.read(&token, path).body, number.to_string());
+    }
+    assert_eq!(server.stop(), Some(0));
+    // Nothing needs the old one any more.
+    let alone = text[1].clone();
+    rig.write("donjon.toml", &alone, 0o600);
+    let mut server = serve(&rig);
+    assert_eq!(server.read(&token, &paths[0]).body, "0");
+    assert_eq!(server.stop(), Some(0));
+}
+
 #[test]
 fn what_cannot_be_moved_is_named_and_stays() {
     let (rig, vault) = (Rig::new(), FakeVault::start());

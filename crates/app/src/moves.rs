@@ -1,9 +1,9 @@
 //! Moving payloads from one secret store to another, while the server works.
 //!
 //! What is left to do follows from the rows, so a move that was cut off is begun
-//! again and goes on. A payload is put where it goes, then its row is exchanged
-//! in one transaction, which dooms what it leaves behind: at every moment the row
-//! names a payload that is whole.
+//! again and goes on. A payload is put where it goes and read there once, then its
+//! row is exchanged in one transaction, which dooms what it leaves behind: at every
+//! moment the row names a payload that is whole.
 
 use std::{fmt, sync::Arc};
 
@@ -174,6 +174,9 @@ impl Moves {
             None => self.core.seal_here(&secret, &bytes).await?,
         };
         drop(bytes);
+        let puts = placed.puts();
+        let verified = self.core.verify(&secret.project, id, &placed).await;
+        self.core.or_abandon(&puts, verified).await?;
         self.exchange(id, old, placed).await
     }
 

@@ -247,6 +247,23 @@ impl Core {
         Err(Error::Unavailable("the payload moves all the time".into()))
     }
 
+    /// Reads what was put once more, before what it is to replace goes.
+    ///
+    /// # Errors
+    /// [`Error::Astray`] where its store does not have it; else as sealing or the
+    /// store fails.
+    pub(crate) async fn verify(
+        &self,
+        project: &ProjectId,
+        id: SecretId,
+        placed: &Placed,
+    ) -> Result<(), Error> {
+        match self.open_once(project, id, placed.stored()).await {
+            Ok(_) => Ok(()),
+            Err(Opening::Missing(error) | Opening::Failed(error)) => Err(error),
+        }
+    }
+
     async fn open_once(
         &self,
         project: &ProjectId,

@@ -208,6 +208,22 @@ fn what_is_lost_or_wrong_is_stuck_and_stays_so() {
 }
 
 #[test]
+fn a_store_that_does_not_keep_what_it_took_gets_nothing() {
+    let ends = Ends::new();
+    let id = ends.inside("hush");
+    ends.stores.fake.lie(Some(b"hus"));
+    assert!(matches!(
+        ends.take_out(id),
+        Ok(Moved::Stuck(Error::Astray(_)))
+    ));
+    ends.stores.fake.lie(None);
+    assert_eq!(ends.stores.payload(id).unwrap(), b"hush");
+    assert_eq!(ends.count(&ends.database), 1);
+    ends.settle();
+    assert_eq!(ends.stores.fake.names(), []);
+}
+
+#[test]
 fn a_store_that_is_away_changes_nothing() {
     let ends = Ends::new();
     let (inside, outside) = (ends.inside("in"), ends.stores.create("out").unwrap());
