@@ -7,19 +7,13 @@
 
 mod moves;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::kit::build::{self, Profile};
+use crate::kit::custody::Outage;
 use crate::kit::hsm::opencryptoki::OpenCryptoki;
 use crate::kit::hsm::softhsm::SoftHsm;
-use crate::kit::http::{Connection, Request};
-use crate::kit::server::{Launch, Server};
-use crate::kit::table::Table;
+use crate::kit::server::Launch;
 
 /// Move the root key into HSMs and out again, run on keys that Barbican made, and take the HSM away under load
 #[derive(Debug, clap::Args)]
@@ -31,8 +25,6 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 40)]
     projects: usize,
 }
-
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// # Errors
 /// Something that is needed is lacking, the server did not start on the keys, or an answer was not the right one.
@@ -49,192 +41,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut launch = Launch::new(&donjon, "noauth")?;
     hsm.token().let_in(&mut launch);
     launch.config(&hsm.token().doctor(&donjon)?)?;
-    let server = launch.start_again()?;
-    let mut projects = Vec::new();
-    for number in 0..args.projects {
-        projects.push(Project::new(&server, number)?);
+    launch.start_again()?.stop()?;
+    println!("the server started on the keys that Barbican made");
+    Outage {
+        place: "HSM",
+        seconds: args.seconds,
+        projects: args.projects,
+        take_away: &mut || hsm.take_away(),
+        bring_back: &mut || hsm.bring_back(),
     }
-    server.stop()?;
-    println!(
-        "the server started on the keys that Barbican made; {} projects have a secret",
-        args.projects
-    );
-    let server = launch.start_again()?;
-    let (seen, unseen): (Vec<_>, Vec<_>) = projects
-        .into_iter()
-        .partition(|project| project.number % 2 == 0);
-    for project in &seen {
-        let status = project.read(&mut connect(&server)?)?;
-        ensure!(status == 200, "{}: {status}", project.path);
-    }
-    let phases = outage(args, &hsm, &server, &seen, &unseen)?;
-    let mut table = Table::new(&["", "projects", "requests by status"]);
-    for (name, statuses) in &phases {
-        let (which, phase) = name;
-        table.row([
-            (*phase).to_owned(),
-            (*which).to_owned(),
-            format!("{statuses:?}"),
-        ]);
-    }
-    println!("{table}");
-    let only = |which, phase, status| {
-        let found = phases.get(&(which, phase));
-        found.is_some_and(|found| found.keys().eq([&status]))
-    };
-    ensure!(
-        only(SEEN, AWAY, 200),
-        "projects that were seen were not served while the HSM was away"
-    );
-    ensure!(
-        only(UNSEEN, AWAY, 503),
-        "projects that were not seen got something else than 503"
-    );
-    ensure!(
-        only(SEEN, BACK, 200) && only(UNSEEN, BACK, 200),
-        "not everything is served again\n{}",
-        server.log_tail()
-    );
-    server.stop()
-}
-
-type Phases = BTreeMap<(&'static str, &'static str), BTreeMap<u16, u64>>;
-const SEEN: &str = "read before";
-const UNSEEN: &str = "not read before";
-const AWAY: &str = "HSM away";
-const BACK: &str = "HSM back";
-
-/// Reads and writes while the HSM is away, and reads everything when it is back.
-fn outage(
-    args: &Args,
-    hsm: &SoftHsm,
-    server: &Server,
-    seen: &[Project],
-    unseen: &[Project],
-) -> Result<Phases> {
-    let mut phases = Phases::new();
-    hsm.take_away()?;
-    let is_over = AtomicBool::new(false);
-    let load = |projects: &[Project], writes: bool| -> Result<BTreeMap<u16, u64>> {
-        let mut statuses = BTreeMap::new();
-        let mut connection = connect(server)?;
-        for project in projects.iter().cycle() {
-            if is_over.load(Ordering::Relaxed) {
-                break;
-            }
-            if !connection.reusable() {
-                connection = connect(server)?;
-            }
-            *statuses.entry(project.read(&mut connection)?).or_default() += 1;
-            if writes {
-                // So that what counts below is one status.
-                let status = project.write(&mut connection)?.0;
-                *statuses
-                    .entry(if status == 201 { 200 } else { status })
-                    .or_default() += 1;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(statuses)
-    };
-    let (known, unknown) = thread::scope(|scope| {
-        let known = scope.spawn(|| load(seen, true));
-        let unknown = scope.spawn(|| load(unseen, false));
-        thread::sleep(Duration::from_secs(args.seconds));
-        is_over.store(true, Ordering::Relaxed);
-        (known.join(), unknown.join())
-    });
-    let joined = |result: thread::Result<Result<BTreeMap<u16, u64>>>| match result {
-        Ok(result) => result,
-        Err(_panic) => anyhow::bail!("a client panicked"),
-    };
-    phases.insert((SEEN, AWAY), joined(known)?);
-    phases.insert((UNSEEN, AWAY), joined(unknown)?);
-    hsm.bring_back()?;
-    let back = Instant::now();
-    let first = unseen.first().context("a project")?;
-    while first.read(&mut connect(server)?)? != 200 {
-        ensure!(
-            back.elapsed() < TIMEOUT,
-            "nothing is served again\n{}",
-            server.log_tail()
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
-    println!(
-        "served again {:.1} s after the HSM was back",
-        back.elapsed().as_secs_f64()
-    );
-    for (which, projects) in [(SEEN, seen), (UNSEEN, unseen)] {
-        let mut statuses = BTreeMap::new();
-        for project in projects {
-            *statuses
-                .entry(project.read(&mut connect(server)?)?)
-                .or_default() += 1;
-        }
-        phases.insert((which, BACK), statuses);
-    }
-    Ok(phases)
-}
-
-fn connect(server: &Server) -> Result<Connection> {
-    Ok(Connection::open(server.host(), TIMEOUT)?)
-}
-
-/// A project with one secret.
-struct Project {
-    number: usize,
-    path: String,
-}
-
-impl Project {
-    fn new(server: &Server, number: usize) -> Result<Self> {
-        let mut project = Self {
-            number,
-            path: String::new(),
-        };
-        let (status, text) = project.write(&mut connect(server)?)?;
-        ensure!(status == 201, "{status}: {text}");
-        let answer: serde_json::Value = serde_json::from_str(&text)?;
-        let href = answer
-            .get("secret_ref")
-            .and_then(serde_json::Value::as_str)
-            .context("no reference")?;
-        let (_, id) = href.rsplit_once('/').context("no id")?;
-        project.path = format!("/v1/secrets/{id}/payload");
-        Ok(project)
-    }
-
-    fn read(&self, connection: &mut Connection) -> Result<u16> {
-        let request = self
-            .request("GET", &self.path)
-            .header("Accept", "text/plain");
-        let answer = connection.exchange(&request)?;
-        let is_right = answer.status != 200 || answer.text() == self.payload();
-        ensure!(is_right, "{}: {}", self.path, answer.text());
-        Ok(answer.status)
-    }
-
-    fn write(&self, connection: &mut Connection) -> Result<(u16, String)> {
-        let body = format!(
-            r#"{{"payload":"{}","payload_content_type":"text/plain"}}"#,
-            self.payload()
-        );
-        let request = self
-            .request("POST", "/v1/secrets")
-            .header("Content-Type", "application/json");
-        let answer = connection.exchange(&request.body(body))?;
-        Ok((answer.status, answer.text()))
-    }
-
-    fn payload(&self) -> String {
-        format!("payload of {}", self.number)
-    }
-
-    fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(method, path)
-            .header("X-Project-Id", &format!("project-{}", self.number))
-            .header("X-User-Id", "user")
-            .header("X-Roles", "member")
-    }
+    .under_load(&launch)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod build;
 pub(crate) mod clock;
+pub(crate) mod custody;
 pub(crate) mod daemon;
 pub(crate) mod debian;
 pub(crate) mod hsm;

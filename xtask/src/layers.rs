@@ -27,6 +27,10 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
         "donjon-crypto-software",
         &["donjon-domain", "donjon-envelope"],
     ),
+    (
+        "donjon-crypto-vault",
+        &["donjon-domain", "donjon-vault-client"],
+    ),
     ("donjon-domain", &[]),
     ("donjon-envelope", &[]),
     ("donjon-http-client", &[]),
@@ -41,12 +45,14 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
             "donjon-auth-local",
             "donjon-crypto-pkcs11",
             "donjon-crypto-software",
+            "donjon-crypto-vault",
             "donjon-domain",
             "donjon-oslo-policy",
             "donjon-storage-sqlite",
             "donjon-store-kmip",
             "donjon-store-vault",
             "donjon-transport",
+            "donjon-vault-client",
         ],
     ),
     ("donjon-storage-sqlite", &["donjon-domain"]),
@@ -57,10 +63,14 @@ const DOCUMENTED: &[(&str, &[&str])] = &[
     ),
     (
         "donjon-store-vault",
-        &["donjon-domain", "donjon-http-client"],
+        &["donjon-domain", "donjon-vault-client"],
     ),
     ("donjon-testkit", &["donjon-domain"]),
     ("donjon-transport", &[]),
+    (
+        "donjon-vault-client",
+        &["donjon-domain", "donjon-http-client"],
+    ),
     ("xtask", &[]),
 ];
 

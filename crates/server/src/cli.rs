@@ -102,7 +102,7 @@ pub(crate) struct Place {
     /// Data folder [default: ./donjon-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Root key: a file, or credential:NAME, passphrase:FILE, env:NAME, pkcs11: [default: root.key in the data folder]
+    /// Root key: a file, or credential:NAME, passphrase:FILE, env:NAME, pkcs11:, transit: [default: root.key in the data folder]
     #[arg(long, value_name = "KEY")]
     pub(crate) root_key: Option<PathBuf>,
 }

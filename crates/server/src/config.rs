@@ -16,7 +16,9 @@ mod pkcs11;
 mod settings;
 mod stores;
 mod texts;
+mod transit;
 mod value;
+mod vault;
 
 use std::{collections::BTreeMap, ffi::OsString, fmt};
 
@@ -28,10 +30,11 @@ pub(crate) use self::{
     settings::{AuthMode, AuthSettings, LogFormat, PolicySettings, Settings, SweepSettings},
     stores::{KmipSettings, PluginSettings, StoreSettings, VaultSettings},
     value::Source,
+    vault::VaultServer,
 };
 
-#[cfg(feature = "store-vault")]
-pub(crate) use self::stores::VaultLogin;
+#[cfg(any(feature = "store-vault", feature = "crypto-vault"))]
+pub(crate) use self::vault::{VaultLogin, VaultSecret};
 
 use self::value::Value;
 
@@ -90,6 +93,7 @@ impl Config {
         match table {
             "auth.keystone" => !needs.auth.has(AuthMode::Keystone),
             "pkcs11" => !needs.root_key.has_hsm(),
+            "transit" => !needs.root_key.has_transit(),
             _ => false,
         }
     }

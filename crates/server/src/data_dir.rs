@@ -167,7 +167,10 @@ impl DataDir {
             RootKeySource::File(path) | RootKeySource::Passphrase(path, _) => {
                 Some(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
             }
-            RootKeySource::Credential(_) | RootKeySource::Env(_) | RootKeySource::Hsm(_) => None,
+            RootKeySource::Credential(_)
+            | RootKeySource::Env(_)
+            | RootKeySource::Hsm(_)
+            | RootKeySource::Transit(_) => None,
         }
     }
 

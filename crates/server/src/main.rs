@@ -30,6 +30,9 @@ mod stores;
 mod sweep;
 mod system;
 mod terminal;
+mod transit;
+#[cfg(any(feature = "store-vault", feature = "crypto-vault"))]
+mod vault;
 mod welcome;
 mod workers;
 

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     hsm::{HsmKey, Hsms},
     terminal,
+    transit::TransitKey,
 };
 
 /// The root keys of an installation: exactly one in use, and at most one that
@@ -43,6 +44,8 @@ pub(crate) enum RootKeySource {
     Env(String),
     /// Keys of an HSM, which stay in it.
     Hsm(Box<HsmKey>),
+    /// A key of OpenBao or Vault, which stays in it.
+    Transit(Box<TransitKey>),
 }
 
 /// Where a passphrase comes from. Never an argument: other users see those.
@@ -61,25 +64,30 @@ pub(crate) enum PassphraseSource {
 pub(crate) struct CredentialName(String);
 
 impl RootKeys {
-    /// Those of them that are in an HSM.
-    fn in_hsm(&self) -> impl Iterator<Item = &HsmKey> {
+    fn sources(&self) -> impl Iterator<Item = &RootKeySource> {
         [Some(&self.current), self.previous.as_ref()]
             .into_iter()
             .flatten()
-            .filter_map(|source| match source {
-                RootKeySource::Hsm(key) => Some(&**key),
-                _ => None,
-            })
     }
 
     pub(crate) fn has_hsm(&self) -> bool {
-        self.in_hsm().next().is_some()
+        self.sources()
+            .any(|source| matches!(source, RootKeySource::Hsm(_)))
+    }
+
+    pub(crate) fn has_transit(&self) -> bool {
+        self.sources()
+            .any(|source| matches!(source, RootKeySource::Transit(_)))
     }
 
     /// How many unwrapped keys of projects are kept. In memory, unwrapping costs
-    /// microseconds; an HSM may be away when they are needed.
+    /// microseconds; an HSM or a server may be away when they are needed.
     pub(crate) fn keks_max(&self) -> usize {
-        let limits = self.in_hsm().map(|key| key.draft.pkek_cache_limit);
+        let limits = self.sources().filter_map(|source| match source {
+            RootKeySource::Hsm(key) => Some(key.draft.pkek_cache_limit),
+            RootKeySource::Transit(key) => Some(key.pkek_cache_limit),
+            _ => None,
+        });
         limits.max().unwrap_or(KEKS_MAX)
     }
 }
@@ -95,8 +103,8 @@ impl RootKeySource {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = || {
             anyhow!(
-                "has to be file:PATH, credential:NAME, passphrase:FILE, env:NAME or pkcs11:; a key itself cannot \
-                 stand here, and one that did has been seen by whoever reads this place"
+                "has to be file:PATH, credential:NAME, passphrase:FILE, env:NAME, pkcs11: or transit:; a key itself \
+                 cannot stand here, and one that did has been seen by whoever reads this place"
             )
         };
         let (scheme, rest) = text.split_once(':').ok_or_else(wrong)?;
@@ -138,6 +146,8 @@ impl RootKeySource {
             Self::Credential(name) => name.path().is_ok_and(|path| path.exists()),
             Self::Env(name) => env::var_os(name).is_some(),
             Self::Hsm(key) => key.library_path.exists(),
+            // Whether it is there, the server says.
+            Self::Transit(_) => true,
         }
     }
 
@@ -161,6 +171,7 @@ impl RootKeySource {
             Self::Hsm(_) => {
                 "set pkcs11.library_path to the module that came with the HSM".to_owned()
             }
+            Self::Transit(key) => key.recipe(),
         }
     }
 
@@ -176,6 +187,7 @@ impl RootKeySource {
     ) -> Result<Arc<dyn KeyWrapper>> {
         let root = match self {
             Self::Hsm(key) => return hsms.open(key, entropy).await,
+            Self::Transit(key) => return key.open(entropy).await,
             other => other.load()?,
         };
         Ok(Arc::new(RootKeyWrapper::new(root, Arc::clone(entropy))))
@@ -210,7 +222,7 @@ impl RootKeySource {
                 );
                 Ok(key)
             }
-            Self::Hsm(_) => bail!("{self}: they stay there"),
+            Self::Hsm(_) | Self::Transit(_) => bail!("{self}: it stays there"),
         }
     }
 }
@@ -223,6 +235,7 @@ impl fmt::Display for RootKeySource {
             Self::Credential(name) => write!(f, "credential {name}"),
             Self::Env(name) => write!(f, "environment {name}"),
             Self::Hsm(key) => key.fmt(f),
+            Self::Transit(key) => key.fmt(f),
         }
     }
 }

@@ -108,31 +108,12 @@ fn connect(store: &StoreSettings) -> anyhow::Result<(&'static str, Arc<dyn Paylo
 
 #[cfg(feature = "store-vault")]
 fn vault_store(vault: &VaultSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
-    use donjon_store_vault::{Login, TlsFiles, VaultConfig, VaultStore};
+    use donjon_store_vault::{VaultConfig, VaultStore};
 
-    use crate::config::VaultLogin;
-
-    let secret = vault.login.secret()?;
-    let login = match &vault.login {
-        VaultLogin::Token(_) => Login::Token(secret),
-        VaultLogin::AppRole { mount, role_id, .. } => Login::AppRole {
-            mount: mount.clone(),
-            role_id: role_id.clone(),
-            secret_id: secret,
-        },
-    };
     let connected = VaultStore::new(VaultConfig {
-        url: vault.url.clone(),
+        server: vault.server.client_config()?,
         mount: vault.mount.clone(),
         prefix: vault.prefix.clone(),
-        namespace: vault.namespace.clone(),
-        login,
-        tls: TlsFiles {
-            cafile: vault.cafile.clone(),
-            certfile: vault.certfile.clone(),
-            keyfile: vault.keyfile.clone(),
-        },
-        patience: vault.timeout,
     });
     Ok(Arc::new(connected?))
 }

@@ -4,20 +4,16 @@
 //! in base64 under `payload`; beside them stand its types, for people. Deleting
 //! removes the entry with all versions.
 //!
-//! May import: `donjon-domain`, `donjon-http-client`, serde and tokio.
-//! Deliberately absent: retries of calls (callers decide), and anything that the
-//! server makes itself: it is a place, not a generator.
+//! May import: `donjon-domain`, `donjon-vault-client` and serde.
+//! Deliberately absent: log-ins and outages (`donjon-vault-client`), and anything
+//! that the server makes itself: it is a place, not a generator.
 //!
 //! # Source
-//! OpenBao API documentation: secret/kv/kv-v2, auth/approle, auth/token.
+//! OpenBao API documentation: secret/kv/kv-v2.
 
 #![doc = include_str!("../README.md")]
 
-mod client;
-mod config;
 mod store;
 mod wire;
 
-pub use config::{Login, SetupError, VaultConfig};
-pub use donjon_http_client::TlsFiles;
-pub use store::VaultStore;
+pub use store::{VaultConfig, VaultStore};

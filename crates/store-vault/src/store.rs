@@ -11,20 +11,30 @@ use donjon_domain::{
         StoreErrorKind,
     },
 };
-use http::Method;
+use donjon_vault_client::{
+    Answer, Call, ServerConfig, SetupError, VaultClient, VaultError, is_path, to_body,
+};
+use http::{Method, StatusCode};
 use zeroize::Zeroizing;
 
-use crate::{
-    SetupError, VaultConfig,
-    client::{SMALL, Server, corrupt, to_body},
-    wire,
-};
+use crate::wire;
 
 /// Keeps payloads in a KV v2 engine. Needs a tokio runtime.
 pub struct VaultStore {
-    server: Server,
+    server: VaultClient,
     mount: String,
     prefix: String,
+}
+
+/// A server, and where payloads stand in it.
+#[derive(Debug)]
+pub struct VaultConfig {
+    /// How to reach it.
+    pub server: ServerConfig,
+    /// Where the KV v2 engine is mounted: path segments with slashes between.
+    pub mount: String,
+    /// What all entries begin with: likewise.
+    pub prefix: String,
 }
 
 impl VaultStore {
@@ -40,10 +50,26 @@ impl VaultStore {
             }
         }
         Ok(Self {
-            server: Server::new(config)?,
+            server: VaultClient::new(config.server)?,
             mount,
             prefix,
         })
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        resource: String,
+        body: Bytes,
+        answer_bytes_max: usize,
+    ) -> Result<Answer, StoreError> {
+        let call = Call {
+            method,
+            resource,
+            body,
+            answer_bytes_max,
+        };
+        self.server.ask(&call).await.map_err(failed)
     }
 
     fn data(&self, entry: &str) -> String {
@@ -74,13 +100,13 @@ impl PayloadStore for VaultStore {
                         algorithm: payload.algorithm.map(|label| label.as_str()),
                         bit_length: payload.bit_length.map(|bits| bits.get()),
                     },
-                })?
+                })
+                .map_err(failed)?
             };
-            let asked = self
-                .server
-                .ask(Method::POST, self.data(&entry), body, SMALL);
+            let asked = self.ask(Method::POST, self.data(&entry), body, SMALL);
             // Some other server's 200 is no promise.
-            asked.await?.expect::<wire::Something>()?;
+            let answer: Result<wire::Something, _> = asked.await?.expect();
+            answer.map_err(failed)?;
             Ok(Locator::new(entry)?)
         })
     }
@@ -89,11 +115,9 @@ impl PayloadStore for VaultStore {
         Box::pin(async move {
             let missing = || StoreError::new(StoreErrorKind::Missing);
             let entry = own_entry(locator).ok_or_else(missing)?;
-            let asked = self
-                .server
-                .ask(Method::GET, self.data(entry), Bytes::new(), PAYLOAD_MAX);
-            let answer = asked.await?.found()?.ok_or_else(missing)?;
-            let got: wire::Got = answer.expect()?;
+            let asked = self.ask(Method::GET, self.data(entry), Bytes::new(), PAYLOAD_MAX);
+            let answer = asked.await?.found().map_err(failed)?.ok_or_else(missing)?;
+            let got: wire::Got = answer.expect().map_err(failed)?;
             let text = got.data.data.payload;
             let bytes = Base64::decode_vec(&text);
             let bytes = bytes.map_err(|_not_base64| corrupt("a payload that is no base64"))?;
@@ -107,11 +131,9 @@ impl PayloadStore for VaultStore {
                 return Ok(());
             };
             let resource = self.metadata(entry);
-            let asked = self
-                .server
-                .ask(Method::DELETE, resource, Bytes::new(), SMALL);
-            match asked.await?.found()? {
-                Some(answer) => answer.silent(),
+            let asked = self.ask(Method::DELETE, resource, Bytes::new(), SMALL);
+            match asked.await?.found().map_err(failed)? {
+                Some(answer) => answer.silent().map_err(failed),
                 None => Ok(()),
             }
         })
@@ -124,10 +146,10 @@ impl PayloadStore for VaultStore {
         Box::pin(async move {
             let entry = entry(name);
             let resource = self.metadata(&entry);
-            let asked = self.server.ask(Method::GET, resource, Bytes::new(), SMALL);
-            match asked.await?.found()? {
+            let asked = self.ask(Method::GET, resource, Bytes::new(), SMALL);
+            match asked.await?.found().map_err(failed)? {
                 Some(answer) => {
-                    answer.expect::<wire::Something>()?;
+                    answer.expect::<wire::Something>().map_err(failed)?;
                     Ok(Some(Locator::new(entry)?))
                 }
                 None => Ok(None),
@@ -148,13 +170,11 @@ impl PayloadStore for VaultStore {
                 "{}?list=true&limit={limit}{after_key}",
                 self.metadata(&deployment.to_string())
             );
-            let asked = self
-                .server
-                .ask(Method::GET, resource, Bytes::new(), LIST_MAX);
-            let Some(answer) = asked.await?.found()? else {
+            let asked = self.ask(Method::GET, resource, Bytes::new(), LIST_MAX);
+            let Some(answer) = asked.await?.found().map_err(failed)? else {
                 return Ok(Vec::new());
             };
-            let listed: wire::Listed = answer.expect()?;
+            let listed: wire::Listed = answer.expect().map_err(failed)?;
             let keys = listed.data.keys.iter();
             let mut names: Vec<_> = keys
                 .filter_map(|key| name_of(deployment, key))
@@ -173,11 +193,9 @@ impl PayloadStore for VaultStore {
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let resource = self.metadata("?list=true&limit=1");
-            let asked = self
-                .server
-                .ask(Method::GET, resource, Bytes::new(), LIST_MAX);
-            if let Some(answer) = asked.await?.found()? {
-                answer.expect::<wire::Something>()?;
+            let asked = self.ask(Method::GET, resource, Bytes::new(), LIST_MAX);
+            if let Some(answer) = asked.await?.found().map_err(failed)? {
+                answer.expect::<wire::Something>().map_err(failed)?;
             }
             Ok(())
         })
@@ -209,12 +227,22 @@ fn own_entry(locator: &Locator) -> Option<&str> {
     name_of(deployment, key).map(|_own| text)
 }
 
-fn is_path(path: &str) -> bool {
-    let is_segment = |segment: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        !segment.is_empty() && segment.chars().all(known)
+/// What a failure means for whoever asked.
+fn failed(error: VaultError) -> StoreError {
+    let kind = match (&error, error.refusal()) {
+        (VaultError::Garbled { .. }, _) => StoreErrorKind::Corrupt,
+        (VaultError::Unwritable(_) | VaultError::Credential { .. }, _) => StoreErrorKind::Internal,
+        (
+            _,
+            Some(StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE),
+        ) => StoreErrorKind::Refused,
+        _ => StoreErrorKind::Unavailable,
     };
-    path.split('/').all(is_segment)
+    StoreError::with_source(kind, error)
+}
+
+fn corrupt(what: &'static str) -> StoreError {
+    StoreError::with_source(StoreErrorKind::Corrupt, what)
 }
 
 impl fmt::Debug for VaultStore {
@@ -226,6 +254,8 @@ impl fmt::Debug for VaultStore {
     }
 }
 
+/// Of answers that are no payloads.
+const SMALL: usize = 64 * 1024;
 /// More than the largest payload in base64.
 const PAYLOAD_MAX: usize = 8 * 1024 * 1024;
 /// Some 800,000 entries, where a server gives all at once.

@@ -3,83 +3,38 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test that fails where something is lacking, and waits for a program"
+    reason = "a test that fails where something is lacking"
 )]
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+#[path = "../../vault-client/tests/bao/mod.rs"]
+mod bao;
 
-use donjon_domain::{
-    SecretBytes,
-    ports::{PayloadStore, StoreErrorKind},
-};
-use donjon_store_vault::{Login, TlsFiles, VaultConfig, VaultStore};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use donjon_domain::ports::{PayloadStore, StoreErrorKind};
+use donjon_store_vault::{VaultConfig, VaultStore};
 use donjon_testkit::{block_on, contract::payload_store::PayloadStoreCase};
-use tokio::runtime::Runtime;
+use donjon_vault_client::Login;
 
-struct Bao {
-    child: Child,
-    url: String,
+use self::bao::{Bao, token};
+
+/// What README.md says.
+const POLICY: &str = r#"
+path "secret/data/donjon/*"     { capabilities = ["create", "read", "update"] }
+path "secret/metadata/donjon/*" { capabilities = ["read", "list", "delete"] }
+"#;
+
+fn store_as(bao: &Bao, login: Login, prefix: &str, mount: &str) -> VaultStore {
+    VaultStore::new(VaultConfig {
+        server: bao.config(login),
+        mount: mount.to_owned(),
+        prefix: prefix.to_owned(),
+    })
+    .unwrap()
 }
 
-impl Bao {
-    fn start() -> Self {
-        let program = std::env::var("DONJON_BAO").expect("DONJON_BAO names the program `bao`");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let url = format!("http://127.0.0.1:{port}");
-        let child = Command::new(program)
-            .args([
-                "server",
-                "-dev",
-                "-dev-no-store-token",
-                "-dev-root-token-id=root",
-            ])
-            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { child, url }
-    }
-
-    fn store(&self, token: &str, prefix: &str, mount: &str) -> VaultStore {
-        VaultStore::new(VaultConfig {
-            url: self.url.clone(),
-            mount: mount.to_owned(),
-            prefix: prefix.to_owned(),
-            namespace: None,
-            login: Login::Token(SecretBytes::new(token.as_bytes().to_vec())),
-            tls: TlsFiles::default(),
-            patience: Duration::from_secs(10),
-        })
-        .unwrap()
-    }
-
-    fn wait(&self, store: &VaultStore) {
-        for _ in 0..100 {
-            if block_on(store.check()).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the server at {} does not answer", self.url);
-    }
-}
-
-impl Drop for Bao {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+fn store(bao: &Bao, by: &str, prefix: &str, mount: &str) -> VaultStore {
+    store_as(bao, token(by), prefix, mount)
 }
 
 struct Case(VaultStore);
@@ -95,14 +50,14 @@ impl PayloadStoreCase for Case {
 #[ignore = "needs OpenBao: cargo xtask conformance openbao"]
 fn it_keeps_the_contract() {
     use donjon_testkit::contract::payload_store as facts;
-    let bao = Bao::start();
-    let runtime = Runtime::new().unwrap();
-    let _entered = runtime.enter();
-    bao.wait(&bao.store("root", "probe", "secret"));
+    let mut bao = Bao::start(None);
+    let login = || bao.app_role(POLICY, "1h", "1h");
     let used = AtomicU64::new(0);
     let run = |fact: fn(&dyn PayloadStoreCase)| {
-        let prefix = format!("test/{}", used.fetch_add(1, Ordering::Relaxed));
-        fact(&Case(bao.store("root", &prefix, "secret")));
+        let prefix = format!("donjon/{}", used.fetch_add(1, Ordering::Relaxed));
+        let store = store_as(&bao, login(), &prefix, "secret");
+        let _entered = bao.runtime.enter();
+        fact(&Case(store));
     };
     for fact in [
         facts::what_was_put_comes_back,
@@ -121,15 +76,17 @@ fn it_keeps_the_contract() {
     ] {
         run(fact);
     }
+    let runtime = bao.runtime.handle().clone();
+    let _entered = runtime.enter();
     // A wrong token, and a mount that is not there, are no missing payloads.
     let name = donjon_testkit::sample::payload_name(1, 1, 1);
-    let wrong = block_on(bao.store("wrong", "a", "secret").find(&name));
+    let wrong = block_on(store(&bao, "wrong", "a", "secret").find(&name));
     assert_eq!(wrong.unwrap_err().kind(), StoreErrorKind::Refused);
-    let nowhere = block_on(bao.store("root", "a", "nowhere").find(&name));
+    let nowhere = block_on(store(&bao, "root", "a", "nowhere").find(&name));
     assert_ne!(nowhere.unwrap_err().kind(), StoreErrorKind::Missing);
     // Nobody is there any more.
-    let store = bao.store("root", "a", "secret");
-    drop(bao);
+    let store = store(&bao, "root", "a", "secret");
+    bao.kill();
     let gone = block_on(store.find(&name)).unwrap_err();
     assert_eq!(gone.kind(), StoreErrorKind::Unavailable);
 }

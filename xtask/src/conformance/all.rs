@@ -50,7 +50,7 @@ const PARTS: &[Part] = &[
     Part::Frame(&old::SUITE),
     Part::Frame(&access_rules::SUITE),
     Part::Frame(&outage::SUITE),
-    Part::Own("openbao", openbao::tally),
+    Part::Own("openbao", || openbao::tally(&openbao::Args::default())),
     Part::Own("pykmip", pykmip::tally),
 ];
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use super::{Project, connect};
+use crate::kit::custody::{rotate, visit};
 use crate::kit::hsm::Token;
 use crate::kit::run;
-use crate::kit::server::{Launch, Server};
+use crate::kit::server::Launch;
 
 const CURRENT: &str = "DONJON_ROOT_KEY__CURRENT";
 const PREVIOUS: &str = "DONJON_ROOT_KEY__PREVIOUS";
@@ -47,37 +47,5 @@ pub(super) fn there_and_back(name: &str, donjon: &Path, token: &Token) -> Result
         "{name}: the root key moved from a file into the token and into another file; {} projects were read each time",
         projects.len()
     );
-    Ok(())
-}
-
-/// One run of the server: reads all that is there, and makes a project more.
-fn visit(launch: &Launch, projects: &mut Vec<Project>) -> Result<()> {
-    let server = launch.start_again()?;
-    read(&server, projects)?;
-    projects.push(Project::new(&server, projects.len())?);
-    server.stop()
-}
-
-/// Starts with two root keys and leaves the previous one.
-fn rotate(launch: &Launch, projects: &mut Vec<Project>) -> Result<()> {
-    let server = launch.start_again()?;
-    projects.push(Project::new(&server, projects.len())?);
-    let told = run::stdout(&mut launch.verb(&["rotate", "root", "--wait"]))?;
-    let told = String::from_utf8(told).context("what rotate says")?;
-    ensure!(told.contains("\n0 left"), "rotate says: {told}");
-    read(&server, projects)?;
-    server.stop()
-}
-
-fn read(server: &Server, projects: &[Project]) -> Result<()> {
-    for project in projects {
-        let status = project.read(&mut connect(server)?)?;
-        ensure!(
-            status == 200,
-            "{}: {status}\n{}",
-            project.path,
-            server.log_tail()
-        );
-    }
     Ok(())
 }

@@ -177,6 +177,18 @@ impl OpenBao {
         ))
     }
 
+    /// The table `[transit]` for Donjon: the key in this one, as the application, by its role.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) fn transit_settings(&self) -> Result<String> {
+        Ok(format!(
+            "[transit]\nurl = \"{}\"\nmount = \"{TRANSIT_MOUNT}\"\nkey = \"{TRANSIT_KEY}\"\n{}",
+            self.url(),
+            self.role_settings()?
+        ))
+    }
+
     /// Ends it at once (SIGKILL), as often as somebody likes.
     ///
     /// # Errors

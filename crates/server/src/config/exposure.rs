@@ -30,7 +30,14 @@ const SECRET_BY_SCHEME: &[(&str, &[&str])] = &[
     ("root_key.previous_passphrase_from", PASSPHRASE_SCHEMES),
 ];
 
-pub(super) const KEY_SCHEMES: &[&str] = &["file:", "credential:", "passphrase:", "env:", "pkcs11:"];
+pub(super) const KEY_SCHEMES: &[&str] = &[
+    "file:",
+    "credential:",
+    "passphrase:",
+    "env:",
+    "pkcs11:",
+    "transit:",
+];
 const PASSPHRASE_SCHEMES: &[&str] = &["file:", "credential:", "terminal"];
 
 /// Whether this text under this key is a secret.

@@ -171,7 +171,7 @@ pub(super) fn key_wrap_mechanism(name: &str) -> Result<String> {
 }
 
 /// `%3B` as `;`. `None` for an escape that is none, or bytes that are no text.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

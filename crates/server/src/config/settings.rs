@@ -25,6 +25,7 @@ use super::{
         auth_mode, base_url, header_name, log_format, log_level, method, origin, path,
         policy_defaults,
     },
+    transit,
     value::{Source, Value},
 };
 use crate::{
@@ -397,12 +398,16 @@ fn key_source(
     key: &str,
     passphrase_key: &str,
 ) -> Result<Option<RootKeySource>> {
-    let source = values.each(key, |text| match text.strip_prefix("pkcs11:") {
-        Some(attributes) => {
+    let source = values.each(key, |text| match text.split_once(':') {
+        Some(("pkcs11", attributes)) => {
             let hsm = pkcs11::key(values, attributes)?;
             Ok(RootKeySource::Hsm(Box::new(hsm)))
         }
-        None => RootKeySource::parse(text),
+        Some(("transit", attributes)) => {
+            let transit = transit::key(values, attributes)?;
+            Ok(RootKeySource::Transit(Box::new(transit)))
+        }
+        _ => RootKeySource::parse(text),
     })?;
     let Some(passphrase) = values.each(passphrase_key, PassphraseSource::parse)? else {
         return Ok(source);
@@ -424,6 +429,11 @@ pub(super) struct Values<'a>(&'a Layer);
 impl<'a> Values<'a> {
     pub(super) fn of(layer: &'a Layer) -> Self {
         Self(layer)
+    }
+
+    /// The values, to change some of them.
+    pub(super) fn layer(&self) -> Layer {
+        self.0.clone()
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

@@ -2,7 +2,7 @@
 
 mod kmip;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -11,8 +11,8 @@ use super::{
     Layer,
     keys::Key,
     settings::Values,
-    texts::{base_url, path},
     value::Kind,
+    vault::{self, VaultServer, filled},
 };
 
 /// A store that is configured.
@@ -33,29 +33,12 @@ pub(crate) enum PluginSettings {
     Kmip(Box<KmipSettings>),
 }
 
-/// How to reach an OpenBao or Vault.
+/// The KV v2 engine of an OpenBao or Vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VaultSettings {
-    pub(crate) url: String,
+    pub(crate) server: VaultServer,
     pub(crate) mount: String,
     pub(crate) prefix: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) login: VaultLogin,
-    pub(crate) cafile: Option<PathBuf>,
-    pub(crate) certfile: Option<PathBuf>,
-    pub(crate) keyfile: Option<PathBuf>,
-    pub(crate) timeout: Duration,
-}
-
-/// Files, which are read at every start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum VaultLogin {
-    Token(PathBuf),
-    AppRole {
-        mount: String,
-        role_id: String,
-        secret_id: PathBuf,
-    },
 }
 
 /// Keys of one store.
@@ -143,42 +126,16 @@ fn store(values: &Values<'_>) -> Result<StoreSettings> {
 
 fn vault(values: &Values<'_>, name: &str) -> Result<VaultSettings> {
     let text = |key: &'static str| values.each(key, filled);
-    let url = values.each("secret_stores.url", base_url)?;
-    let url = url.with_context(|| {
-        format!("secret store {name:?}: set url, such as https://bao.example.org:8200")
-    })?;
-    let token = values.each("secret_stores.token_file", path)?;
-    let role_id = text("secret_stores.role_id")?;
-    let secret_id = values.each("secret_stores.secret_id_file", path)?;
-    let login = match (token, role_id, secret_id) {
-        (Some(token), None, None) => VaultLogin::Token(token),
-        (None, Some(role_id), Some(secret_id)) => VaultLogin::AppRole {
-            mount: text("secret_stores.approle_mount")?.unwrap_or_else(|| "approle".to_owned()),
-            role_id,
-            secret_id,
-        },
-        _ => bail!("secret store {name:?}: set either token_file, or role_id and secret_id_file"),
-    };
+    let whose = format!("secret store {name:?}");
     Ok(VaultSettings {
-        url,
+        server: vault::server(values, "secret_stores", &whose, TIMEOUT_MS)?,
         mount: text("secret_stores.mount")?.unwrap_or_else(|| "secret".to_owned()),
         prefix: text("secret_stores.prefix")?.unwrap_or_else(|| "donjon".to_owned()),
-        namespace: text("secret_stores.namespace")?,
-        login,
-        cafile: values.each("secret_stores.cafile", path)?,
-        certfile: values.each("secret_stores.certfile", path)?,
-        keyfile: values.each("secret_stores.keyfile", path)?,
-        timeout: timeout(values)?,
     })
 }
 
 fn timeout(values: &Values<'_>) -> Result<Duration> {
-    let timeout_ms = if values.has("secret_stores.timeout_ms") {
-        values.count("secret_stores.timeout_ms", 100..=20_000)?
-    } else {
-        TIMEOUT_MS
-    };
-    Ok(Duration::from_millis(timeout_ms))
+    vault::timeout(values, "secret_stores", TIMEOUT_MS)
 }
 
 impl PluginSettings {
@@ -223,26 +180,5 @@ impl PluginSettings {
     }
 }
 
-#[cfg(feature = "store-vault")]
-impl VaultLogin {
-    /// Reads the token or the secret, which is in a file of its owner alone.
-    ///
-    /// # Errors
-    /// A text for the operator.
-    pub(crate) fn secret(&self) -> Result<donjon_domain::SecretBytes> {
-        use super::keystone;
-
-        match self {
-            Self::Token(file) => keystone::password_in(file),
-            Self::AppRole { secret_id, .. } => keystone::password_in(secret_id),
-        }
-    }
-}
-
-fn filled(text: &str) -> Result<String> {
-    ensure!(!text.is_empty(), "has to say something");
-    Ok(text.to_owned())
-}
-
-/// Well before the transport gives up on an answer.
+/// As long as a server may take that is well.
 const TIMEOUT_MS: u64 = 10_000;

@@ -163,6 +163,7 @@ fn every_key_has_a_variable_and_a_place_in_the_file() {
             "pkcs11.hmac_key_type" => "CKK_AES",
             "pkcs11.key_wrap_mechanism" => "CKM_AES_CBC_PAD",
             path if path.starts_with("pkcs11.") => key.default.unwrap_or("..."),
+            path if path.starts_with("transit.") => key.default.unwrap_or("..."),
             // As secrets are shown.
             path if path.starts_with("auth.keystone.") => key.default.unwrap_or("..."),
             _ => key.default.unwrap(),
@@ -749,6 +750,101 @@ fn every_source_of_root_keys_can_be_named() {
     rig.overrides.place.root_key = Some("credential:donjon".into());
     let current = rig.settings().root_key.current;
     assert!(matches!(current, RootKeySource::Credential(_)));
+}
+
+const TRANSIT: &str = "[transit]\nurl = \"https://bao\"\ntoken_file = \"/t\"\n";
+
+#[test]
+fn a_transit_key_is_what_the_table_says_but_for_attributes() {
+    let root_keys = |lines: &str, table: &str| {
+        let text = format!("[root_key]\n{lines}\n{TRANSIT}{table}");
+        Rig::new().file(0o600, &text).settings().root_key
+    };
+    let transit = |source: &RootKeySource| match source {
+        RootKeySource::Transit(key) => (**key).clone(),
+        other => panic!("{other}"),
+    };
+    let plain = root_keys("current = \"transit:\"", "");
+    assert!(plain.has_transit() && !plain.has_hsm());
+    assert_eq!(plain.keks_max(), 16_384);
+    let key = transit(&plain.current);
+    let shown = "version 1 of transit key \"donjon\" in transit/ of https://bao";
+    assert_eq!(key.to_string(), shown);
+    assert_eq!(key.server.timeout.as_millis(), 5_000);
+
+    let both = root_keys(
+        "current = \"transit:key_version=2;timeout_ms=700;namespace=a%2Fb\"\nprevious = \"transit:\"",
+        "key = \"k\"\nmount = \"a/b\"\npkek_cache_limit = 7\n",
+    );
+    let (current, previous) = (transit(&both.current), transit(&both.previous.unwrap()));
+    let shown = "version 2 of transit key \"k\" in a/b/ of https://bao (namespace a/b)";
+    assert_eq!(current.to_string(), shown);
+    assert_eq!(current.server.timeout.as_millis(), 700);
+    assert_eq!((previous.version.get(), previous.pkek_cache_limit), (1, 7));
+
+    // Another server, where one logs in another way.
+    let other = "current = \"transit:url=https://b;role_id=r;secret_id_file=/s\"";
+    let other = transit(&root_keys(other, "").current);
+    assert!(matches!(other.server.login, VaultLogin::AppRole { .. }));
+}
+
+#[test]
+fn half_a_transit_key_is_none() {
+    for (current, table, expected) in [
+        ("transit:", "", "set transit.url"),
+        (
+            "transit:",
+            "url = \"https://b\"",
+            "set either token_file, or role_id",
+        ),
+        (
+            "transit:",
+            "url = \"https://b\"\nrole_id = \"r\"",
+            "set either token_file, or role_id",
+        ),
+        (
+            "transit:",
+            "url = \"https://b\"\ntoken = \"s.hush\"\ntoken_file = \"/t\"",
+            "set either token_file, or role_id",
+        ),
+        (
+            "transit:",
+            "url = \"https://b\"\ntoken = \"s.hush\"\ncertfile = \"/c\"",
+            "certfile and keyfile need each other",
+        ),
+        ("transit:key_version=0", "", "set transit.url"),
+        (
+            "transit:key_version=x",
+            "",
+            "key_version: has to be a number",
+        ),
+        (
+            "transit:token=s.hush",
+            "",
+            "unknown attribute; there are url",
+        ),
+        ("transit:s.hush", "", "has to look like transit:"),
+        ("transit:key=a;key=b", "", "key is there twice"),
+        ("transit:key=%zz", "", "key: wrong %-encoding"),
+    ] {
+        let text = format!("[root_key]\ncurrent = \"{current}\"\n[transit]\n{table}\n");
+        let rig = Rig::new().file(0o600, &text);
+        check(&rig, expected);
+        assert!(!rig.error().contains("hush"), "{}", rig.error());
+    }
+    for (attributes, expected) in [
+        ("key_version=0", "transit.key_version: has to be 1 to"),
+        ("mount=a//b", "transit.mount: has to be a path"),
+        ("mount=..%2Fsys", "transit.mount: has to be a path"),
+        ("key=a/b", "transit.key: has to be a name"),
+        (
+            "timeout_ms=99",
+            "transit.timeout_ms: has to be 100 to 20000",
+        ),
+    ] {
+        let text = format!("[root_key]\ncurrent = \"transit:{attributes}\"\n{TRANSIT}");
+        check(&Rig::new().file(0o600, &text), expected);
+    }
 }
 
 #[test]

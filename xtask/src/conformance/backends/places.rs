@@ -40,6 +40,10 @@ pub(super) const PLACES: &[Place] = &[
         start: |_| Ok(Box::new(BaoKv(OpenBao::start()?))),
     },
     Place {
+        name: "openbao-transit",
+        start: |_| Ok(Box::new(BaoTransit(OpenBao::start()?))),
+    },
+    Place {
         name: "pykmip",
         start: |_| Ok(Box::new(Kmip(PyKmip::start()?))),
     },
@@ -164,6 +168,28 @@ impl Backend for Kmip {
         ensure!(
             database.windows(mark.len()).any(|part| part == mark),
             "nothing in its database is named as payloads are"
+        );
+        Ok(())
+    }
+}
+
+/// The root key in the transit engine.
+struct BaoTransit(OpenBao);
+
+impl Backend for BaoTransit {
+    fn configure(&self, launch: &mut Launch) -> Result<()> {
+        launch.config(&format!(
+            "[root_key]\ncurrent = \"transit:\"\n\n{}",
+            self.0.transit_settings()?
+        ))
+    }
+
+    fn check_used(&self, launch: &Launch) -> Result<()> {
+        let log = fs::read_to_string(launch.log())?;
+        ensure!(log.contains("of transit key"), "the log does not say so");
+        ensure!(
+            !launch.data_dir().join("root.key").exists(),
+            "there is another root key in the data folder"
         );
         Ok(())
     }

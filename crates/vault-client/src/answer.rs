@@ -1,0 +1,117 @@
+//! What a server said.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use crate::{VaultError, wire::Errors};
+
+/// An answer with a status of 2xx or 4xx.
+#[derive(Debug)]
+pub struct Answer {
+    pub(crate) url: Arc<str>,
+    /// Method and path.
+    pub(crate) what: String,
+    pub(crate) status: StatusCode,
+    pub(crate) body: Body,
+}
+
+/// Never shown: it may be secret.
+pub(crate) struct Body(pub(crate) Bytes);
+
+impl Answer {
+    /// `None` where there is no such entry, which another 404 is not, such as
+    /// that of an engine which is not there.
+    ///
+    /// # Errors
+    /// As [`Self::good`].
+    pub fn found(self) -> Result<Option<Self>, VaultError> {
+        if self.is_missing() {
+            return Ok(None);
+        }
+        self.good().map(Some)
+    }
+
+    /// Itself, if it is 2xx.
+    ///
+    /// # Errors
+    /// [`VaultError::Denied`] and [`VaultError::Refused`].
+    pub fn good(self) -> Result<Self, VaultError> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let (url, what, words) = (self.url.to_string(), self.what.clone(), self.words());
+        Err(match self.status {
+            StatusCode::FORBIDDEN => VaultError::Denied { url, what, words },
+            status => VaultError::Refused {
+                url,
+                status,
+                what,
+                words,
+            },
+        })
+    }
+
+    /// Nothing else than that it is done.
+    ///
+    /// # Errors
+    /// As [`Self::good`], and [`VaultError::Garbled`] where it says something, as
+    /// a page of a proxy does.
+    pub fn silent(self) -> Result<(), VaultError> {
+        let good = self.good()?;
+        if good.status == StatusCode::NO_CONTENT {
+            Ok(())
+        } else {
+            Err(good.garbled())
+        }
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// As [`Self::good`], and [`VaultError::Garbled`].
+    pub fn expect<T: DeserializeOwned>(self) -> Result<T, VaultError> {
+        let good = self.good()?;
+        // What stands there may be secret, and its errors quote it.
+        serde_json::from_slice(&good.body.0).map_err(|_quotes| good.garbled())
+    }
+
+    /// An error for what is no answer of this call.
+    #[must_use]
+    pub fn garbled(&self) -> VaultError {
+        VaultError::Garbled {
+            url: self.url.to_string(),
+            what: self.what.clone(),
+        }
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+            && serde_json::from_slice(&self.body.0)
+                .is_ok_and(|errors: Errors| errors.errors.is_empty())
+    }
+
+    /// The server's words, which are about paths and policies, never about
+    /// payloads. Short.
+    pub(crate) fn words(&self) -> String {
+        let errors: Errors = serde_json::from_slice(&self.body.0).unwrap_or_default();
+        let words = errors.errors.join("; ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let words: String = words.join(" ").chars().take(WORDS_MAX).collect();
+        if words.is_empty() {
+            "without a reason".to_owned()
+        } else {
+            words
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+const WORDS_MAX: usize = 300;
