@@ -182,6 +182,8 @@ pub(super) fn take(to: &mut Conversion<'_>) {
     let used = used(to);
     if let Some(from) = used.iter().find_map(Used::hsm_from) {
         to.set("root_key.current", Value::Text("pkcs11:".to_owned()), from);
+        // The plugin makes keys there.
+        to.set("orders.generate_in", Value::Text("hsm".to_owned()), from);
         if used.iter().any(Used::is_software) {
             let why = "there is one root key for all that is in the database, and it is the one in the HSM";
             to.remark(from, About::Look(why.to_owned()));

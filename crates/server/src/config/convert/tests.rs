@@ -339,6 +339,7 @@ fn stores_become_a_list_and_the_hsm_a_root_key() {
     let labels = ["one", "two"].map(str::to_owned).to_vec();
     let mut expected = vec![
         ("root_key.current", text("pkcs11:")),
+        ("orders.generate_in", text("hsm")),
         ("pkcs11.library_path", text("/usr/lib/libhsm.so")),
         ("pkcs11.token_labels", Value::List(labels)),
         ("pkcs11.login", specials::secret("hunter2")),
