@@ -1,6 +1,7 @@
 //! `dist`: the release tarball and the Debian package, the same bytes for the same sources and toolchain.
 
 mod deb;
+mod notices;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let top = stage.path().join(&name);
     place(&program.binary(), &top.join("bin/donjon"), 0o755)?;
     place_files(&program.manual(), &top.join("man"))?;
+    place(&program.notices(), &top.join("third-party.txt"), 0o644)?;
     place(
         &root.join("docs/donjon.service"),
         &top.join("donjon.service"),
@@ -92,11 +94,17 @@ impl Program {
         fs::create_dir(program.manual())?;
         let mut man = Command::new(&built);
         run::command(man.arg("man").arg(program.manual()))?;
+        fs::write(program.notices(), notices::text()?)?;
         Ok(program)
     }
 
     fn binary(&self) -> PathBuf {
         self.folder.path().join("donjon")
+    }
+
+    /// What others want to be told with what they wrote.
+    fn notices(&self) -> PathBuf {
+        self.folder.path().join("third-party.txt")
     }
 
     /// A folder with pages of section 1.

@@ -43,6 +43,9 @@ pub(super) fn build(program: &Program, folder: &Path) -> Result<PathBuf> {
         include_str!("deb/copyright"),
         0o644,
     )?;
+    let notices = docs.join("third-party.txt");
+    place(&program.notices(), &notices, 0o644)?;
+    compress(&notices)?;
     let changelog = docs.join("changelog");
     write(&changelog, &changelog_text()?, 0o644)?;
     compress(&changelog)?;
@@ -174,6 +177,7 @@ mod tests {
         };
         fs::write(program.binary(), "GLIBC_2.36").unwrap();
         fs::create_dir(program.manual()).unwrap();
+        fs::write(program.notices(), "nobody").unwrap();
         fs::write(program.manual().join("donjon.1"), ".TH donjon 1\n").unwrap();
         let package = build(&program, folder.path()).unwrap();
         let told = |args: &[&str]| {
@@ -193,6 +197,7 @@ mod tests {
             "./usr/share/man/man1/donjon.1.gz",
             "./usr/share/doc/donjon/changelog.gz",
             "./usr/share/doc/donjon/copyright",
+            "./usr/share/doc/donjon/third-party.txt.gz",
         ] {
             assert!(contents.contains(path), "{path}\n{contents}");
         }
