@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use crate::{VaultError, wire::Errors};
+use crate::{
+    VaultError,
+    wire::{Errors, Nothing},
+};
 
 /// An answer with a status of 2xx or 4xx.
 #[derive(Debug)]
@@ -89,8 +92,11 @@ impl Answer {
 
     pub(crate) fn is_missing(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
-            && serde_json::from_slice(&self.body.0)
-                .is_ok_and(|errors: Errors| errors.errors.is_empty())
+            && match serde_json::from_slice(&self.body.0) {
+                Ok(Nothing::Never { errors }) => errors.is_empty(),
+                Ok(Nothing::Deleted { .. }) => true,
+                Err(_) => false,
+            }
     }
 
     /// The server's words, which are about paths and policies, never about
@@ -115,3 +121,40 @@ impl std::fmt::Debug for Body {
 }
 
 const WORDS_MAX: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(status: StatusCode, body: &'static str) -> Result<Option<Answer>, VaultError> {
+        let answer = Answer {
+            url: "http://vault".into(),
+            what: "GET /v1/x".to_owned(),
+            status,
+            body: Body(Bytes::from_static(body.as_bytes())),
+        };
+        answer.found()
+    }
+
+    #[test]
+    fn only_the_server_itself_says_that_nothing_is_there() {
+        let deleted = r#"{"request_id": "r", "data": {"data": null, "metadata": {"version": 1}}}"#;
+        for (body, is_missing) in [
+            (r#"{"errors":[]}"#, true),
+            (deleted, true),
+            (r#"{"errors":["no handler for route"]}"#, false),
+            (r#"{"message":"no Route matched with those values"}"#, false),
+            (r#"{"errors":null}"#, false),
+            (r#"{"data":{"data":{"payload":"x"},"metadata":{}}}"#, false),
+            (r#"{"data":null}"#, false),
+            ("{}", false),
+            ("[]", false),
+            ("", false),
+            ("<html>Not Found</html>", false),
+        ] {
+            let found = found(StatusCode::NOT_FOUND, body);
+            assert_eq!(matches!(found, Ok(None)), is_missing, "{body}");
+        }
+        assert!(found(StatusCode::BAD_REQUEST, r#"{"errors":[]}"#).is_err());
+    }
+}

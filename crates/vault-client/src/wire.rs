@@ -3,6 +3,28 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
+/// Beside a status of 404, where no entry is: there has never been one, or what is
+/// left of it is that it was deleted.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Nothing {
+    Never {
+        errors: Vec<String>,
+    },
+    Deleted {
+        #[expect(dead_code, reason = "has to be there")]
+        data: Deleted,
+    },
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Deleted {
+    #[expect(dead_code, reason = "has to be null")]
+    data: (),
+    #[expect(dead_code, reason = "has to be there")]
+    metadata: serde::de::IgnoredAny,
+}
+
 /// Beside a status of 400 or more.
 #[derive(Deserialize, Default)]
 pub(crate) struct Errors {
