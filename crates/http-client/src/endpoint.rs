@@ -1,5 +1,7 @@
 //! Where a server is.
 
+use std::net::IpAddr;
+
 use http::{HeaderValue, Uri, uri::Scheme};
 
 /// A server, and the path that all of its resources begin with.
@@ -38,13 +40,19 @@ impl Endpoint {
         if bare.is_empty() || authority.as_str().contains('@') || uri.query().is_some() {
             return Err(InvalidUrl);
         }
+        let port = match authority.as_str().rsplit_once(':') {
+            // The colons of an address stand in brackets.
+            Some((_, port)) if !port.ends_with(']') => {
+                port.parse().map_err(|_source| InvalidUrl)?
+            }
+            _ if is_tls => 443,
+            _ => 80,
+        };
         let path = uri.path().trim_end_matches('/');
         Ok(Self {
             is_tls,
             host: bare.to_owned(),
-            port: authority
-                .port_u16()
-                .unwrap_or(if is_tls { 443 } else { 80 }),
+            port,
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_source| InvalidUrl)?,
             path: path.to_owned(),
         })
@@ -70,8 +78,11 @@ impl Endpoint {
     /// this machine alone.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let is_here =
-            self.host == "localhost" || self.host == "::1" || self.host.starts_with("127.");
+        let is_here = match self.host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            // A name that begins with an address is some name.
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        };
         !self.is_tls && !is_here
     }
 
@@ -128,6 +139,7 @@ mod tests {
             ("http://k", false, "k", 80, "k"),
             ("https://k", true, "k", 443, "k"),
             ("http://k:5000/v3", false, "k", 5000, "k:5000"),
+            ("http://[::1]", false, "::1", 80, "[::1]"),
             ("https://[::1]:35357", true, "::1", 35357, "[::1]:35357"),
         ] {
             let found = Endpoint::parse(url).unwrap();
@@ -136,6 +148,24 @@ mod tests {
                 (found.port, found.authority.to_str().unwrap()),
                 (port, authority)
             );
+        }
+    }
+
+    #[test]
+    fn the_way_to_this_machine_is_not_plain() {
+        for (url, is_plain) in [
+            ("http://k", true),
+            ("https://k", false),
+            ("http://localhost:1", false),
+            ("http://LOCALHOST", false),
+            ("http://127.0.0.1", false),
+            ("http://127.8.8.8:8200", false),
+            ("http://[::1]", false),
+            ("http://127.0.0.1.example.org", true),
+            ("http://localhost.example.org", true),
+            ("http://10.0.0.1", true),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().is_plain(), is_plain, "{url}");
         }
     }
 
@@ -150,6 +180,9 @@ mod tests {
             "http://user:password@k/v3",
             "http://k/v3?a=b",
             "http:///v3",
+            "http://k:/v3",
+            "http://k:99999/v3",
+            "http://[::1]:99999",
         ] {
             assert_eq!(Endpoint::parse(url), Err(InvalidUrl), "{url}");
         }
