@@ -20,7 +20,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sha2::Sha256;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use zeroize::Zeroizing;
 
@@ -283,12 +283,17 @@ impl Inner {
         self.projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks Keystone, unless it rests, for no longer than [`Patience::call`].
+    /// Asks Keystone, unless it rests, for no longer than [`Patience::call`]. At
+    /// least half of that is Keystone's: waiting for other tokens is no fault of it.
     async fn look_up(&self, token: HeaderValue, allow_expired: bool) -> Outcome {
+        let end = Instant::now() + self.patience.call;
+        let place = timeout(self.patience.call / 2, self.places.acquire()).await;
+        let place = place.map_err(|_elapsed| KeystoneError::Busy)?;
+        let _place = place.map_err(|_closed| KeystoneError::GivenUp)?;
         if !self.breaker.admits(Instant::now().into_std()) {
             return Err(KeystoneError::Resting.into());
         }
-        let found = timeout(self.patience.call, self.ask(token, allow_expired)).await;
+        let found = timeout_at(end, self.ask(token, allow_expired)).await;
         match found.unwrap_or(Err(KeystoneError::Slow)) {
             Ok(found) => {
                 if self.breaker.succeeded() {
@@ -319,8 +324,6 @@ impl Inner {
         token: HeaderValue,
         allow_expired: bool,
     ) -> Result<Option<Token>, KeystoneError> {
-        let place = self.places.acquire().await;
-        let _place = place.map_err(|_closed| KeystoneError::GivenUp)?;
         let resource = if allow_expired {
             "/auth/tokens?allow_expired=1"
         } else {

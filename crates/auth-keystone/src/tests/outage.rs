@@ -135,6 +135,34 @@ async fn a_failing_keystone_is_left_alone() {
     assert_eq!(rig.fake.validations(), 3);
 }
 
+/// Whoever sends many tokens at once waits for the others, which is no fault of
+/// Keystone's.
+#[tokio::test]
+async fn a_flood_of_tokens_is_no_outage() {
+    let rig = Rig::with(|config| {
+        config.patience.call = Duration::from_millis(600);
+        config.patience.rest = Duration::from_secs(60);
+    })
+    .await;
+    rig.fake.knows("first", member());
+    rig.fake.knows("t", member());
+    assert!(rig.show("first").await.is_ok());
+    rig.fake.delay(Duration::from_millis(100));
+    let mut flood = JoinSet::new();
+    for number in 0..400 {
+        let keystone = rig.keystone.clone();
+        flood.spawn(async move {
+            let token = format!("flood{number}");
+            let asked = keystone.authenticate(shown(&token)).await;
+            asked.map_err(|error| error.kind())
+        });
+    }
+    let answers = flood.join_all().await;
+    assert!(answers.contains(&REFUSED) && answers.contains(&UNAVAILABLE));
+    assert!(answers.iter().all(Result::is_err));
+    assert!(rig.show("t").await.is_ok());
+}
+
 /// A connection that was kept and that Keystone has closed since is no failure.
 #[tokio::test]
 async fn a_restart_between_two_requests_goes_unnoticed() {
