@@ -145,6 +145,7 @@ fn kmip_store(kmip: &KmipSettings) -> anyhow::Result<Arc<dyn PayloadStore>> {
         login: login.transpose()?,
         prefix: kmip.prefix.clone(),
         payload_bytes_max: kmip.payload_bytes_max,
+        makes_keys: kmip.makes_keys,
         patience: kmip.timeout,
         rest: REST,
     });

@@ -22,6 +22,8 @@ pub struct KmipConfig {
     /// Servers have limits that they do not tell, and some take a time that grows
     /// with the square.
     pub payload_bytes_max: usize,
+    /// Whether the server makes keys: AES, and pairs of RSA.
+    pub makes_keys: bool,
     /// How long one call may take, with all that belongs to it.
     pub patience: Duration,
     /// How long a server that failed again and again is left alone.

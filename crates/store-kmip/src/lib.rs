@@ -16,6 +16,7 @@
 mod answer;
 mod config;
 mod connections;
+mod keys;
 mod name;
 mod request;
 mod server;

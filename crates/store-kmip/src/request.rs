@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Login,
-    tag::{self, Operation, attribute},
+    tag::{self, Operation, algorithm, attribute, usage},
 };
 
 /// A protocol version.
@@ -74,6 +74,42 @@ impl Call {
                 Item::new(tag::OBJECT_TYPE, Value::Enumeration(tag::object::OPAQUE)),
                 structure(tag::TEMPLATE_ATTRIBUTE, attributes),
                 structure(tag::OPAQUE_OBJECT, object),
+            ],
+        }
+    }
+
+    /// Makes an AES key.
+    pub(crate) fn create(name: &str, group: &str, bits: u16) -> Self {
+        let mut attributes = key_attributes(algorithm::AES, bits);
+        attributes.extend([
+            usage_attribute(usage::SYMMETRIC),
+            name_attribute(name),
+            group_attribute(group),
+        ]);
+        Self {
+            operation: Operation::Create,
+            payload: vec![
+                Item::new(
+                    tag::OBJECT_TYPE,
+                    Value::Enumeration(tag::object::SYMMETRIC_KEY),
+                ),
+                structure(tag::TEMPLATE_ATTRIBUTE, attributes),
+            ],
+        }
+    }
+
+    /// Makes a pair of RSA, whose names are of the private and of the public key.
+    pub(crate) fn create_key_pair(private: &str, public: &str, group: &str, bits: u16) -> Self {
+        let mut common = key_attributes(algorithm::RSA, bits);
+        common.push(group_attribute(group));
+        let half =
+            |tag, name, mask| structure(tag, vec![name_attribute(name), usage_attribute(mask)]);
+        Self {
+            operation: Operation::CreateKeyPair,
+            payload: vec![
+                structure(tag::COMMON_TEMPLATE_ATTRIBUTE, common),
+                half(tag::PRIVATE_KEY_TEMPLATE_ATTRIBUTE, private, usage::PRIVATE),
+                half(tag::PUBLIC_KEY_TEMPLATE_ATTRIBUTE, public, usage::PUBLIC),
             ],
         }
     }
@@ -189,6 +225,19 @@ fn name_attribute(name: &str) -> Item {
         ),
     ];
     attribute_item(attribute::NAME, Value::Structure(value))
+}
+
+fn key_attributes(algorithm: u32, bits: u16) -> Vec<Item> {
+    let algorithm = Value::Enumeration(algorithm);
+    let bits = Value::Integer(bits.into());
+    vec![
+        attribute_item(attribute::CRYPTOGRAPHIC_ALGORITHM, algorithm),
+        attribute_item(attribute::CRYPTOGRAPHIC_LENGTH, bits),
+    ]
+}
+
+fn usage_attribute(mask: i32) -> Item {
+    attribute_item(attribute::CRYPTOGRAPHIC_USAGE_MASK, Value::Integer(mask))
 }
 
 fn group_attribute(group: &str) -> Item {

@@ -7,13 +7,13 @@ use std::{
 };
 
 use donjon_domain::{
-    DeploymentId, SecretBytes,
+    DeploymentId, ProjectId, SecretBytes,
     ports::{
-        BoxFuture, Listed, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,
-        StoreErrorKind,
+        BoxFuture, GenerationRequest, Listed, Locator, OutsidePayload, PayloadName, PayloadStore,
+        StoreError, StoreErrorKind,
     },
 };
-use donjon_kmip_ttlv::{Limits, Value};
+use donjon_kmip_ttlv::{Limits, Tag, Value};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -21,10 +21,11 @@ use crate::{
     KmipConfig, SetupError,
     answer::{Fields, Garbled, Outcome},
     connections::{ConnectionError, Way},
+    keys::{Wanted, payload},
     name::{Place, Prefix},
     request::Call,
     server::{CallError, Server, refused, small},
-    tag::{self, object},
+    tag,
 };
 
 /// Keeps payloads in a KMIP server. Needs a tokio runtime.
@@ -32,6 +33,7 @@ pub struct KmipStore {
     server: Server,
     prefix: Prefix,
     payload_bytes_max: usize,
+    makes_keys: bool,
     /// Between looking at an object and destroying it no other one of ours may be
     /// destroyed, so that its id can become another's meanwhile.
     destroying: Mutex<()>,
@@ -54,6 +56,7 @@ impl KmipStore {
         Ok(Self {
             prefix: Prefix::new(config.prefix.clone())?,
             payload_bytes_max: config.payload_bytes_max,
+            makes_keys: config.makes_keys,
             server: Server::new(config)?,
             destroying: Mutex::default(),
             seen: std::sync::Mutex::default(),
@@ -77,20 +80,74 @@ impl KmipStore {
             let group = self.prefix.group(name.deployment);
             vec![Call::register(&self.prefix.name(name), &group, bytes)]
         };
+        let names = [*name];
+        let made = self.make(&names, &[tag::UNIQUE_IDENTIFIER], call).await?;
+        let made = made.into_iter().next();
+        made.ok_or_else(|| Garbled::Lacks("id of a new object").into())
+    }
+
+    async fn create(
+        &self,
+        names: &[PayloadName],
+        request: GenerationRequest<'_>,
+    ) -> Result<Vec<Locator>, CallError> {
+        let name = |name: &PayloadName| self.prefix.name(name);
+        let group = |name: &PayloadName| self.prefix.group(name.deployment);
+        let wanted = Wanted::of(request).filter(|_| self.makes_keys);
+        match (wanted, names) {
+            (Some(Wanted::Aes(bits)), [key]) => {
+                let call = || vec![Call::create(&name(key), &group(key), bits)];
+                self.make(names, &[tag::UNIQUE_IDENTIFIER], call).await
+            }
+            (Some(Wanted::RsaPair(bits)), [private, public])
+                if private.deployment == public.deployment =>
+            {
+                let call = || {
+                    let (own, other) = (name(private), name(public));
+                    vec![Call::create_key_pair(&own, &other, &group(private), bits)]
+                };
+                let ids = [
+                    tag::PRIVATE_KEY_UNIQUE_IDENTIFIER,
+                    tag::PUBLIC_KEY_UNIQUE_IDENTIFIER,
+                ];
+                self.make(names, &ids, call).await
+            }
+            _ => Err(refused("this store makes no such keys")),
+        }
+    }
+
+    /// Carries out what makes objects of these names, whose ids are in the answer
+    /// under these tags.
+    async fn make(
+        &self,
+        names: &[PayloadName],
+        ids: &[Tag],
+        call: impl Fn() -> Vec<Call>,
+    ) -> Result<Vec<Locator>, CallError> {
         let done = match self.server.once(Way::Kept, small(), call()).await {
             Err(CallError::Connection(ConnectionError::Lost(_))) => {
                 // It may have got there: two objects of one name must not be.
-                if let Some(found) = self.locate(name).await? {
+                let mut found = Vec::with_capacity(names.len());
+                for name in names {
+                    found.extend(self.locate(name).await?);
+                }
+                if found.len() == names.len() {
                     return Ok(found);
+                }
+                if !found.is_empty() {
+                    return Err(Garbled::Other("one half of a pair is there").into());
                 }
                 self.server.once(Way::Fresh, small(), call()).await?
             }
             done => done?,
         };
         let answer = only(done)??;
-        let id = answer.text(tag::UNIQUE_IDENTIFIER);
-        let id = id.ok_or(Garbled::Lacks("id of the new object"))?;
-        Ok(Place { name: *name, id }.locator()?)
+        let made = names.iter().zip(ids).map(|(name, tag)| {
+            let id = answer.text(*tag);
+            let id = id.ok_or(Garbled::Lacks("id of a new object"))?;
+            Ok(Place { name: *name, id }.locator()?)
+        });
+        made.collect()
     }
 
     async fn read(&self, place: &Place<'_>) -> Result<SecretBytes, CallError> {
@@ -262,6 +319,19 @@ impl PayloadStore for KmipStore {
         Box::pin(self.walk(deployment, after, limit))
     }
 
+    fn can_generate(&self, request: GenerationRequest<'_>) -> bool {
+        self.makes_keys && Wanted::of(request).is_some()
+    }
+
+    fn generate<'a>(
+        &'a self,
+        names: &'a [PayloadName],
+        _project: &'a ProjectId,
+        request: GenerationRequest<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Locator>, StoreError>> {
+        Box::pin(self.server.within_patience(self.create(names, request)))
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let work = async {
             let nobody = || vec![Call::locate_name("donjon: is anybody there?")];
@@ -269,21 +339,6 @@ impl PayloadStore for KmipStore {
             Ok(())
         };
         Box::pin(self.server.within_patience(work))
-    }
-}
-
-/// The bytes of a managed object.
-fn payload(got: &mut Fields) -> Result<SecretBytes, StoreError> {
-    let corrupt = || StoreError::with_source(StoreErrorKind::Corrupt, "not an object of that type");
-    match got.enumeration(tag::OBJECT_TYPE) {
-        Some(object::OPAQUE) => {
-            let object = got.take(tag::OPAQUE_OBJECT).and_then(Fields::of);
-            match object.and_then(|mut object| object.take(tag::OPAQUE_DATA_VALUE)) {
-                Some(Value::ByteString(bytes)) => Ok(SecretBytes::from_zeroizing(bytes)),
-                _ => Err(corrupt()),
-            }
-        }
-        _ => Err(corrupt()),
     }
 }
 

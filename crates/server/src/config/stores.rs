@@ -173,6 +173,7 @@ impl PluginSettings {
                     "keyfile",
                     "prefix",
                     "payload_bytes_max",
+                    "makes_keys",
                     "timeout_ms",
                 ],
             ),

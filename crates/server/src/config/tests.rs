@@ -438,7 +438,8 @@ fn a_kmip_server_is_a_secret_store() {
         ("donjon", 65_536)
     );
     assert_eq!(plain.timeout.as_secs(), 10);
-    assert_eq!(plain.login, None);
+    assert_eq!((plain.login, plain.makes_keys), (None, true));
+    assert!(!settings_of("makes_keys = false\n").makes_keys);
     let all = settings_of(
         "port = 1\nusername = \"donjon\"\npassword_file = \"/password\"\nca_certs = \"/ca\"\n\
          certfile = \"/cert\"\nkeyfile = \"/key\"\nprefix = \"a/b\"\npayload_bytes_max = 7\n\

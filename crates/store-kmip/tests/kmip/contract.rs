@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use donjon_domain::ports::PayloadStore;
+use donjon_domain::{KeySpec, ports::PayloadStore};
 use donjon_store_kmip::KmipStore;
-use donjon_testkit::contract::payload_store::PayloadStoreCase;
+use donjon_testkit::{contract::payload_store::PayloadStoreCase, sample};
 use tokio::runtime::{EnterGuard, Runtime};
 
 use crate::fake::Fake;
@@ -30,6 +30,23 @@ impl PayloadStoreCase for Case {
     fn store(&self) -> &dyn PayloadStore {
         &self.store
     }
+
+    fn symmetric(&self) -> Vec<KeySpec> {
+        symmetric()
+    }
+
+    fn key_pairs(&self) -> Vec<KeySpec> {
+        key_pairs()
+    }
+}
+
+pub(crate) fn symmetric() -> Vec<KeySpec> {
+    let of = |bits| sample::key_spec("Aes", bits);
+    [128, 192, 256].map(of).into()
+}
+
+pub(crate) fn key_pairs() -> Vec<KeySpec> {
+    vec![sample::key_spec("rsa", 2048)]
 }
 
 donjon_testkit::payload_store_contract!(Box::new(Case::new()));

@@ -54,12 +54,15 @@ pub(crate) struct State {
     next: u64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Object {
     pub(crate) object_type: u32,
     pub(crate) name: Option<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) bytes: Vec<u8>,
+    /// Of a key.
+    pub(crate) format: u32,
+    pub(crate) bits: u32,
 }
 
 #[derive(Clone)]
@@ -116,6 +119,7 @@ impl Fake {
             login: None,
             prefix: "test/donjon".to_owned(),
             payload_bytes_max: 65_536,
+            makes_keys: true,
             patience: Duration::from_secs(10),
             rest: Duration::from_millis(50),
         }
@@ -277,6 +281,8 @@ impl State {
 
     fn carry_out(&mut self, operation: u32, payload: &Item, minor: u32) -> Done {
         match operation {
+            0x01 => self.create(payload),
+            0x02 => self.create_pair(payload),
             0x03 => self.register(payload),
             0x08 => Ok(self.locate(payload)),
             0x0a => self.get(payload),
@@ -316,13 +322,54 @@ impl State {
         let value = find(find(payload, 0x005b).unwrap(), 0x005a).unwrap();
         let mut object = Object {
             object_type,
-            name: None,
-            groups: Vec::new(),
             bytes: bytes(value).to_vec(),
+            ..Object::default()
         };
         object.set(find(payload, 0x0091).unwrap());
         let id = self.keep(object);
         Ok(vec![item(0x0094, Value::text(id.to_string()))])
+    }
+
+    fn create(&mut self, payload: &Item) -> Done {
+        let mut key = Object {
+            object_type: number(find(payload, 0x0057).unwrap()),
+            format: 1,
+            ..Object::default()
+        };
+        key.set(find(payload, 0x0091).unwrap());
+        key.bytes = self.noise(key.bits);
+        let id = self.keep(key);
+        Ok(vec![
+            item(0x0057, Value::Enumeration(2)),
+            item(0x0094, Value::text(id.to_string())),
+        ])
+    }
+
+    /// No keys, but bytes in a form of keys.
+    fn create_pair(&mut self, payload: &Item) -> Done {
+        let mut ids = Vec::new();
+        for (object_type, template, id) in [(4, 0x0065, 0x0066), (3, 0x006e, 0x006f)] {
+            let mut half = Object {
+                object_type,
+                format: 3,
+                ..Object::default()
+            };
+            half.set(find(payload, 0x001f).unwrap());
+            half.set(find(payload, template).unwrap());
+            half.bytes = self.noise(half.bits);
+            let kept = self.keep(half);
+            ids.push(item(id, Value::text(kept.to_string())));
+        }
+        Ok(ids)
+    }
+
+    fn noise(&self, bits: u32) -> Vec<u8> {
+        let seed = self
+            .next
+            .wrapping_add(1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bytes = seed.to_be_bytes().into_iter().cycle();
+        bytes.take(usize::try_from(bits / 8).unwrap()).collect()
     }
 
     fn locate(&self, payload: &Item) -> Vec<Item> {
@@ -351,13 +398,7 @@ impl State {
     fn get(&self, payload: &Item) -> Done {
         let id = self.id(payload)?;
         let object = &self.objects[&id];
-        let content = structure(
-            0x005b,
-            vec![
-                item(0x0059, Value::Enumeration(0x8000_0000)),
-                item(0x005a, Value::bytes(object.bytes.clone())),
-            ],
-        );
+        let content = object.content();
         Ok(vec![
             item(0x0057, Value::Enumeration(object.object_type)),
             item(0x0094, Value::text(id.to_string())),
@@ -386,12 +427,34 @@ impl State {
 }
 
 impl Object {
+    fn content(&self) -> Item {
+        let bytes = Value::bytes(self.bytes.clone());
+        let tag = match self.object_type {
+            2 => 0x008f,
+            3 => 0x006d,
+            4 => 0x0064,
+            _ => {
+                let kind = item(0x0059, Value::Enumeration(0x8000_0000));
+                return structure(0x005b, vec![kind, item(0x005a, bytes)]);
+            }
+        };
+        let block = vec![
+            item(0x0042, Value::Enumeration(self.format)),
+            structure(0x0045, vec![item(0x0043, bytes)]),
+        ];
+        structure(tag, vec![structure(0x0040, block)])
+    }
+
     fn set(&mut self, template: &Item) {
         for attribute in items(template) {
             let value = find(attribute, 0x000b).unwrap();
             match text(find(attribute, 0x000a).unwrap()) {
                 "Name" => self.name = Some(text(find(value, 0x0055).unwrap()).to_owned()),
                 "Object Group" => self.groups.push(text(value).to_owned()),
+                "Cryptographic Length" => self.bits = number(value),
+                "Cryptographic Algorithm" | "Cryptographic Usage Mask" => {
+                    assert!(number(value) > 0);
+                }
                 other => panic!("{other}"),
             }
         }

@@ -7,7 +7,10 @@ use std::{
 
 use donjon_domain::{
     ContentType, SecretBytes, SecretType,
-    ports::{Locator, OutsidePayload, PayloadName, PayloadStore, StoreError, StoreErrorKind},
+    ports::{
+        GenerationRequest, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,
+        StoreErrorKind,
+    },
 };
 use donjon_store_kmip::{KmipConfig, KmipStore};
 use donjon_testkit::{block_on, sample};
@@ -86,6 +89,67 @@ fn a_put_that_a_kept_connection_lost_is_there_once() {
         assert_eq!(fake.state().objects.len(), 2, "{was_done}");
         assert_eq!(get(&store, &locator).unwrap(), b"a");
     }
+}
+
+#[test]
+fn a_pair_that_a_kept_connection_lost_is_there_once() {
+    let _entered = enter();
+    let (spec, project) = (sample::key_spec("rsa", 2048), sample::project("p"));
+    let request = GenerationRequest::KeyPair(&spec, None);
+    for was_done in [false, true] {
+        let fake = Fake::start();
+        let store = fake.store();
+        put(&store, &name(9, 1), b"before").unwrap();
+        fake.set_fault(Some(Fault::CloseOnce(was_done)));
+        let names = [name(1, 1), name(2, 1)];
+        let made = block_on(store.generate(&names, &project, request)).unwrap();
+        assert_eq!(fake.state().objects.len(), 3, "{was_done}");
+        let types = made.iter().map(|locator| {
+            let pem = String::from_utf8(get(&store, locator).unwrap()).unwrap();
+            pem.lines().next().unwrap().to_owned()
+        });
+        let expected = ["-----BEGIN PRIVATE KEY-----", "-----BEGIN PUBLIC KEY-----"];
+        assert_eq!(types.collect::<Vec<_>>(), expected);
+    }
+}
+
+/// What servers do not make alike is made elsewhere, and so is all where the
+/// operator wants it.
+#[test]
+fn few_keys_are_made() {
+    let _entered = enter();
+    let fake = Fake::start();
+    let (store, secret) = (fake.store(), SecretBytes::new(b"passphrase".to_vec()));
+    let aes = sample::key_spec("aes", 256);
+    let idle = KmipStore::new(KmipConfig {
+        makes_keys: false,
+        ..fake.config()
+    })
+    .unwrap();
+    assert!(!idle.can_generate(GenerationRequest::Symmetric(&aes)));
+    for (name, bits, pair, passphrase) in [
+        ("aes", 512, false, None),
+        ("3des", 192, false, None),
+        ("aes", 256, true, None),
+        ("rsa", 2048, false, None),
+        ("rsa", 1024, true, None),
+        ("rsa", 2048, true, Some(&secret)),
+        ("dsa", 2048, true, None),
+    ] {
+        let spec = sample::key_spec(name, bits);
+        let request = if pair {
+            GenerationRequest::KeyPair(&spec, passphrase)
+        } else {
+            GenerationRequest::Symmetric(&spec)
+        };
+        assert!(!store.can_generate(request), "{name} {bits}");
+    }
+    // More or fewer names than keys.
+    let names = [name(1, 1), name(2, 1)];
+    let wrong = GenerationRequest::Symmetric(&aes);
+    let refused = block_on(store.generate(&names, &sample::project("p"), wrong));
+    assert_eq!(kind(refused), StoreErrorKind::Refused);
+    assert!(fake.state().objects.is_empty());
 }
 
 #[test]

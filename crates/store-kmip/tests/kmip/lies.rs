@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use donjon_domain::ports::{PayloadStore, StoreErrorKind};
+use donjon_domain::ports::{GenerationRequest, PayloadName, PayloadStore, StoreErrorKind};
 use donjon_kmip_ttlv::{Item, Limits, Tag, Value, decode, encode};
 use donjon_store_kmip::KmipStore;
-use donjon_testkit::block_on;
+use donjon_testkit::{block_on, sample};
 
 use crate::{
     contract::enter,
     fake::{Fake, Fault},
     faults::{get, name, put},
-    message::{find_mut, items_mut},
+    message::{find_mut, items_mut, structure},
 };
 
 type Lie = Box<dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync>;
@@ -215,6 +215,47 @@ fn an_object_that_was_not_put_is_corrupt() {
         let value = find_mut(payload, 0x005b).and_then(|object| find_mut(object, 0x005a));
         value.unwrap().value = Value::text("a");
     });
+}
+
+/// A key that is wrapped, in numbers, or in no form that is known here.
+#[test]
+fn a_key_in_another_form_is_corrupt() {
+    let _entered = enter();
+    let fake = Fake::start();
+    let store = fake.store();
+    let (aes, rsa) = (sample::key_spec("aes", 128), sample::key_spec("rsa", 2048));
+    let project = sample::project("p");
+    let of = |names: &[PayloadName], request| {
+        block_on(store.generate(names, &project, request)).unwrap()
+    };
+    let mut made = of(&[name(1, 1)], GenerationRequest::Symmetric(&aes));
+    let pair = GenerationRequest::KeyPair(&rsa, None);
+    made.extend(of(&[name(2, 1), name(3, 1)], pair));
+    let changes: [fn(&mut Item); 4] = [
+        |block| find_mut(block, 0x0042).unwrap().value = Value::Enumeration(7),
+        |block| items_mut(block).push(structure(0x0046, Vec::new())),
+        |block| {
+            let value = find_mut(block, 0x0045).unwrap();
+            find_mut(value, 0x0043).unwrap().value = Value::Structure(Vec::new());
+        },
+        |block| find_mut(block, 0x0045).unwrap().value = Value::bytes([0; 24]),
+    ];
+    for (locator, tag) in made.iter().zip([0x008f, 0x0064, 0x006d]) {
+        get(&store, locator).unwrap();
+        for change in changes {
+            let lie: Lie = Box::new(move |bytes| {
+                let mut message = decode(&bytes, &Limits::default()).unwrap();
+                let last = items_mut(&mut message).last_mut().unwrap();
+                let object = find_mut(last, 0x007c).and_then(|found| find_mut(found, tag));
+                change(object.and_then(|key| find_mut(key, 0x0040)).unwrap());
+                encode(&message).unwrap().to_vec()
+            });
+            fake.set_fault(Some(Fault::Lie(Arc::from(lie))));
+            let error = get(&store, locator).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error:?}");
+            fake.set_fault(None);
+        }
+    }
 }
 
 /// A byte of an answer after the other is another one: nothing but errors, or what

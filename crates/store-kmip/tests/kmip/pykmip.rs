@@ -9,15 +9,19 @@ use std::{
     time::Duration,
 };
 
-use donjon_domain::ports::{PayloadStore, StoreErrorKind};
+use donjon_domain::{
+    KeySpec,
+    ports::{GenerationRequest, PayloadStore, StoreErrorKind},
+};
 use donjon_store_kmip::{KmipConfig, KmipStore, TlsFiles};
 use donjon_testkit::{
     block_on,
     contract::payload_store::{self as facts, PayloadStoreCase},
+    sample,
 };
 
 use crate::{
-    contract::enter,
+    contract::{enter, key_pairs, symmetric},
     faults::{get, name, put},
 };
 
@@ -26,6 +30,14 @@ struct Case(KmipStore);
 impl PayloadStoreCase for Case {
     fn store(&self) -> &dyn PayloadStore {
         &self.0
+    }
+
+    fn symmetric(&self) -> Vec<KeySpec> {
+        symmetric()
+    }
+
+    fn key_pairs(&self) -> Vec<KeySpec> {
+        key_pairs()
     }
 }
 
@@ -43,6 +55,7 @@ fn config(prefix: &str) -> KmipConfig {
         login: None,
         prefix: prefix.to_owned(),
         payload_bytes_max: 65_536,
+        makes_keys: true,
         patience: Duration::from_secs(20),
         rest: Duration::from_secs(1),
     }
@@ -85,6 +98,30 @@ fn who_shows_no_certificate_is_not_let_in() {
     let store = KmipStore::new(config).unwrap();
     let error = put(&store, &name(1, 1), b"a").unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+}
+
+/// PyKMIP keeps them as PKCS#8 and PKCS#1.
+#[test]
+#[ignore = "needs PyKMIP: cargo xtask conformance pykmip"]
+fn a_pair_comes_as_orders_have_it() {
+    let _entered = enter();
+    let store = KmipStore::new(config("test/pair")).unwrap();
+    for spec in key_pairs() {
+        let names = [name(1, 1), name(2, 1)];
+        let request = GenerationRequest::KeyPair(&spec, None);
+        let made = block_on(store.generate(&names, &sample::project("p"), request)).unwrap();
+        for (locator, label) in made.iter().zip(["PRIVATE KEY", "PUBLIC KEY"]) {
+            let pem = String::from_utf8(get(&store, locator).unwrap()).unwrap();
+            assert!(
+                pem.starts_with(&format!("-----BEGIN {label}-----\n")),
+                "{label}"
+            );
+            assert!(
+                pem.ends_with(&format!("-----END {label}-----\n")),
+                "{label}"
+            );
+        }
+    }
 }
 
 /// It hangs up on nobody while it waits, and neither do we.

@@ -19,6 +19,7 @@ pub(crate) struct KmipSettings {
     pub(crate) keyfile: Option<PathBuf>,
     pub(crate) prefix: String,
     pub(crate) payload_bytes_max: usize,
+    pub(crate) makes_keys: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -37,6 +38,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::without_default("secret_stores.password_file", Kind::Text),
     Key::without_default("secret_stores.ca_certs", Kind::Text),
     Key::without_default("secret_stores.payload_bytes_max", Kind::Count),
+    Key::without_default("secret_stores.makes_keys", Kind::Flag),
 ];
 
 pub(super) fn kmip(values: &Values<'_>, name: &str) -> Result<KmipSettings> {
@@ -78,6 +80,8 @@ pub(super) fn kmip(values: &Values<'_>, name: &str) -> Result<KmipSettings> {
         keyfile: file("secret_stores.keyfile")?,
         prefix: text("secret_stores.prefix")?.unwrap_or_else(|| "donjon".to_owned()),
         payload_bytes_max: usize::try_from(payload_bytes_max)?,
+        makes_keys: !values.has("secret_stores.makes_keys")
+            || values.flag("secret_stores.makes_keys"),
         timeout: timeout(values)?,
     })
 }
