@@ -292,6 +292,20 @@ pub(super) const RULES: &[(&str, &[(&str, Becomes)])] = &[
         ],
     ),
     (
+        "kmip_plugin",
+        &[
+            ("username", By(stores::kmip)),
+            ("password", By(stores::kmip)),
+            ("host", By(stores::kmip)),
+            ("port", By(stores::kmip)),
+            ("ssl_version", By(stores::kmip)),
+            ("ca_certs", By(stores::kmip)),
+            ("certfile", By(stores::kmip)),
+            ("keyfile", By(stores::kmip)),
+            ("plugin_name", By(stores::plugin_name)),
+        ],
+    ),
+    (
         "vault_plugin",
         &[
             ("root_token_id", By(stores::vault)),
@@ -359,7 +373,6 @@ pub(super) const SECTIONS: &[(&str, Becomes)] = &[
         "healthcheck",
         Nothing("/healthcheck answers as Barbican's does, without settings"),
     ),
-    ("kmip_plugin", Nothing(KMIP)),
     ("dogtag_plugin", Nothing("there is no Dogtag behind it")),
     ("secretstore:*", By(stores::of_one)),
     (
@@ -395,5 +408,4 @@ const PROJECT_KEYS: &str =
 const PROJECT_KEY_CACHE: &str =
     "keys of projects are kept until the server stops: pkcs11.pkek_cache_limit";
 const SEED: &str = "nothing is fed into the HSM";
-const KMIP: &str = "not carried over by itself: a store with plugin = \"kmip\" in [[secret_stores]] (docs/config.md) is its like";
 const CERTIFICATES: &str = "certificate orders are gone from Barbican too";

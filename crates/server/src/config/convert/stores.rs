@@ -2,15 +2,16 @@
 //! keys of what is not used become nothing.
 //!
 //! # Source
-//! Barbican 23, `plugin/util/multiple_backends.py`, `plugin/vault_secret_store.py`
-//! and `plugin/crypto/p11_crypto.py`.
+//! Barbican 23, `plugin/util/multiple_backends.py`, `plugin/vault_secret_store.py`,
+//! `plugin/kmip_secret_store.py` and `plugin/crypto/p11_crypto.py`.
 
 use anyhow::{Result, bail, ensure};
+use zeroize::Zeroizing;
 
 use super::{
     About, Conversion,
     ini::{self, Entry},
-    specials::flag,
+    specials::{flag, number},
 };
 use crate::config::{
     Layer, keys, pkcs11,
@@ -175,6 +176,28 @@ pub(super) fn vault(to: &mut Conversion<'_>, from: &Entry, value: &str) -> Resul
     Ok(())
 }
 
+/// A key of `[kmip_plugin]`.
+pub(super) fn kmip(to: &mut Conversion<'_>, from: &Entry, value: &str) -> Result<()> {
+    if !used(to).iter().any(|store| store.plugin == KMIP) {
+        to.nothing(from, "nothing in this configuration uses it");
+        return Ok(());
+    }
+    match from.name.as_str() {
+        "ssl_version" => to.nothing(from, "it is TLS 1.2 or 1.3"),
+        _ if value.is_empty() => {}
+        "password" => {
+            to.mark(from);
+            bail!("put it into {PASSWORD_FILE}, which only the server's user may read");
+        }
+        "port" => {
+            number::<u64>(value)?;
+            to.mark(from);
+        }
+        _ => to.mark(from),
+    }
+    Ok(())
+}
+
 // === all together ===
 
 /// What follows from several keys: the list of stores, and the root key.
@@ -213,13 +236,18 @@ pub(super) fn take(to: &mut Conversion<'_>) {
                 add_vault(to, &mut layer, from);
                 store.is_default
             }
+            KMIP => {
+                add_kmip(to, &mut layer, from);
+                store.is_default
+            }
             _ => continue,
         };
         let name = to.text(store.section(), "plugin_name");
-        let name = name.filter(|_| store.plugin == DATABASE);
+        let name = name.filter(|_| store.plugin != VAULT);
         let name = name.map_or(store.default_name().to_owned(), |name| name.to_string());
         let plugin = match store.plugin.as_str() {
             VAULT => "vault",
+            KMIP => "kmip",
             _ => "database",
         };
         let source = to.source(from);
@@ -235,6 +263,7 @@ pub(super) fn take(to: &mut Conversion<'_>) {
 }
 
 fn add_vault(to: &Conversion<'_>, layer: &mut Layer, store: &Entry) {
+    let filled = |name: &str| filled(to, "vault_plugin", name);
     let mut add = |key: &'static str, value: &str, source: Source| {
         layer.insert(key, (Value::Text(value.to_owned()), source));
     };
@@ -244,11 +273,6 @@ fn add_vault(to: &Conversion<'_>, layer: &mut Layer, store: &Entry) {
         "http://127.0.0.1:8200",
         to.source(store),
     );
-    let filled = |name: &str| {
-        let from = to.last("vault_plugin", name)?;
-        let value = ini::filled(from, to.entries).ok()?;
-        (!value.is_empty()).then(|| (value, to.source(from)))
-    };
     for (name, key) in [
         ("vault_url", "secret_stores.url"),
         ("kv_mountpoint", "secret_stores.mount"),
@@ -273,6 +297,42 @@ fn add_vault(to: &Conversion<'_>, layer: &mut Layer, store: &Entry) {
     }
 }
 
+fn add_kmip(to: &Conversion<'_>, layer: &mut Layer, store: &Entry) {
+    let filled = |name: &str| filled(to, "kmip_plugin", name);
+    let mut add = |key: &'static str, value: Value, source: Source| {
+        layer.insert(key, (value, source));
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    // As Barbican has it unless it is set.
+    add("secret_stores.host", text("localhost"), to.source(store));
+    for (name, key) in [
+        ("host", "secret_stores.host"),
+        ("username", "secret_stores.username"),
+        ("ca_certs", "secret_stores.ca_certs"),
+        ("certfile", "secret_stores.certfile"),
+        ("keyfile", "secret_stores.keyfile"),
+    ] {
+        if let Some((value, source)) = filled(name) {
+            add(key, text(&value), source);
+        }
+    }
+    if let Some((value, source)) = filled("port")
+        && let Ok(port) = number(&value)
+    {
+        add("secret_stores.port", Value::Count(port), source);
+    }
+    if let Some((_, source)) = filled("password") {
+        add("secret_stores.password_file", text(PASSWORD_FILE), source);
+    }
+}
+
+/// What a key says, if it is there and not empty.
+fn filled(to: &Conversion<'_>, section: &str, name: &str) -> Option<(Zeroizing<String>, Source)> {
+    let from = to.last(section, name)?;
+    let value = ini::filled(from, to.entries).ok()?;
+    (!value.is_empty()).then(|| (value, to.source(from)))
+}
+
 /// The sections of the stores, where there may be several.
 fn suffixes(to: &Conversion<'_>) -> Vec<String> {
     let is_multiple = to.text("secretstore", "enable_multiple_secret_stores");
@@ -289,7 +349,8 @@ fn suffixes(to: &Conversion<'_>) -> Vec<String> {
 
 /// Whether there is a list of stores. Without one there is the database.
 fn is_listed(to: &Conversion<'_>) -> bool {
-    !suffixes(to).is_empty() || used(to).iter().any(|store| store.plugin == VAULT)
+    let is_outside = |store: &Used<'_>| store.plugin == VAULT || store.plugin == KMIP;
+    !suffixes(to).is_empty() || used(to).iter().any(is_outside)
 }
 
 fn used<'a>(to: &Conversion<'a>) -> Vec<Used<'a>> {
@@ -345,6 +406,7 @@ impl<'a> Used<'a> {
         match (self.plugin.as_str(), self.crypto.as_str()) {
             (DATABASE, HSM) => "p11_crypto_plugin",
             (DATABASE, _) => "simple_crypto_plugin",
+            (KMIP, _) => "kmip_plugin",
             _ => "vault_plugin",
         }
     }
@@ -353,6 +415,7 @@ impl<'a> Used<'a> {
         match (self.plugin.as_str(), self.crypto.as_str()) {
             (DATABASE, HSM) => "PKCS11 HSM",
             (DATABASE, _) => "Software Only Crypto",
+            (KMIP, _) => "KMIP HSM",
             _ => "VaultSecretStore",
         }
     }
@@ -360,7 +423,8 @@ impl<'a> Used<'a> {
 
 const DATABASE: &str = "store_crypto";
 const VAULT: &str = "vault_plugin";
-const PLUGINS: &[&str] = &[DATABASE, VAULT];
+const KMIP: &str = "kmip_plugin";
+const PLUGINS: &[&str] = &[DATABASE, VAULT, KMIP];
 
 const SOFTWARE: &str = "simple_crypto";
 const HSM: &str = "p11_crypto";
@@ -369,3 +433,4 @@ const CRYPTO_PLUGINS: &[&str] = &[SOFTWARE, HSM];
 /// What stands in `barbican.conf` itself is in files here.
 const TOKEN_FILE: &str = "/etc/donjon/vault-token";
 const SECRET_ID_FILE: &str = "/etc/donjon/vault-secret-id";
+const PASSWORD_FILE: &str = "/etc/donjon/kmip-password";

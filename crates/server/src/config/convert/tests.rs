@@ -469,3 +469,36 @@ fn a_store_without_a_counterpart_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_kmip_server_becomes_a_store() {
+    let kmip = converted(
+        "[secretstore]\nenabled_secretstore_plugins = kmip_plugin\n\
+         [kmip_plugin]\nusername = barbican\npassword = hunter2\nhost = kmip.example.org\nport = 5697\n\
+         ssl_version = PROTOCOL_TLSv1_2\nca_certs = /ca.pem\ncertfile = /c.pem\nkeyfile = /k.pem\n\
+         plugin_name = Our HSM\n",
+    );
+    kmip.check().unwrap();
+    let expected = store(&[
+        ("secret_stores.name", text("Our HSM")),
+        ("secret_stores.plugin", text("kmip")),
+        ("secret_stores.global_default", Value::Flag(true)),
+        ("secret_stores.host", text("kmip.example.org")),
+        ("secret_stores.port", Value::Count(5697)),
+        ("secret_stores.username", text("barbican")),
+        (
+            "secret_stores.password_file",
+            text("/etc/donjon/kmip-password"),
+        ),
+        ("secret_stores.ca_certs", text("/ca.pem")),
+        ("secret_stores.certfile", text("/c.pem")),
+        ("secret_stores.keyfile", text("/k.pem")),
+    ]);
+    assert_eq!(read_back_all(&kmip), (Vec::new(), vec![expected]));
+    let told = kmip.to_string();
+    assert!(
+        told.contains("[kmip_plugin] password: put it into /etc/donjon/kmip-password"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+}
