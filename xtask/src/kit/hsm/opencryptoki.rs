@@ -23,7 +23,8 @@ const SLOT: &str = "1";
 
 const CONF: &str = "version opencryptoki-3.1\nslot 1\n{\nstdll = libpkcs11_sw.so\n}\n";
 
-/// Makes a token in the folder `$1` with the PIN `$2`, and keeps the namespaces until stdin ends.
+/// Makes a token in the folder `$1` with the PIN `$2`, and keeps the namespaces until stdin ends. Then the daemon is not
+/// asked, since it stays for as long as a program is attached; what it shares goes away with the namespaces.
 const HOLD: &str = r#"set -eu
 mount --make-rprivate /
 mount --bind "$1/group" /etc/group
@@ -32,7 +33,7 @@ mount --bind "$1/lib" /var/lib/opencryptoki
 mount -t tmpfs none /run
 mkdir -p /run/lock/opencryptoki/swtok
 pkcsslotd
-trap 'kill "$(cat /run/pkcsslotd.pid)"' EXIT
+trap 'kill -9 "$(cat /run/pkcsslotd.pid)"' EXIT
 tries=0
 until test -S /run/pkcsslotd.socket; do
     tries=$((tries + 1)); test $tries -lt 100; sleep 0.1
