@@ -63,10 +63,13 @@ class Account:
         return answer.headers["X-Subject-Token"], answer.json()["token"]
 
     def endpoint(self):
-        """The key manager's address in the catalog, as it stands there."""
+        """The key manager's address in the catalog of the region, as it stands there."""
         for service in self.token()[1]["catalog"]:
-            if service["type"] == "key-manager":
-                return service["endpoints"][0]["url"]
+            if service["type"] != "key-manager":
+                continue
+            for endpoint in service["endpoints"]:
+                if REGION in (None, endpoint["region_id"]):
+                    return endpoint["url"]
         raise LookupError("the catalog has no key-manager")
 
     def password_options(self):

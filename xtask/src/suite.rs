@@ -57,7 +57,11 @@ impl Suite {
 /// How to run a suite
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Run against a running server, whose Keystone the OS_* variables lead to, as an administrator
+    /// Run against a running server that believes the Keystone of OS_AUTH_URL
+    ///
+    /// OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME are those of an administrator, of domain Default, whose role holds
+    /// for the system too. As this one, the run makes the projects and users that it needs, and removes them after it.
+    /// The catalog has to name the server as key-manager of the region OS_REGION_NAME, or RegionOne without it.
     #[arg(long, value_name = "URL")]
     pub(crate) against: Option<String>,
     /// Start a real Barbican as well, run against both, and print both

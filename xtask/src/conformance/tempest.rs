@@ -63,16 +63,17 @@ fn tempest(run: &Run<'_>, site: &Site, prefix: &str, only: Option<&str>) -> Resu
 /// `tempest.conf`: tempest makes the users of each test itself.
 fn settings(site: &Site, scope: bool) -> String {
     let admin = site.keystone.admin();
+    let region = site.keystone.region();
     format!(
         "[DEFAULT]\nlog_file = tempest.log\nuse_stderr = false\n\
          [oslo_concurrency]\nlock_path = locks\n\
          [auth]\nuse_dynamic_credentials = true\ncreate_isolated_networks = false\n\
          admin_username = {}\nadmin_password = {}\nadmin_project_name = {}\n\
          admin_domain_name = Default\nadmin_system = all\n\
-         [identity]\nauth_version = v3\nuri_v3 = {}\nregion = RegionOne\n\
+         [identity]\nauth_version = v3\nuri_v3 = {}\nregion = {region}\n\
          [service_available]\nbarbican = true\ncinder = false\nglance = false\nhorizon = false\n\
          neutron = false\nnova = false\nswift = false\n\
-         [key_manager]\nregion = RegionOne\nmin_microversion = 1.0\nmax_microversion = 1.2\n\
+         [key_manager]\nregion = {region}\nmin_microversion = 1.0\nmax_microversion = 1.2\n\
          [barbican_tempest]\nenable_multiple_secret_stores = true\n\
          [enforce_scope]\nbarbican = {scope}\n",
         admin.name,

@@ -177,6 +177,11 @@ impl Keystone {
         format!("http://{}{}/v3", self.host, self.prefix)
     }
 
+    /// Where the key manager stands in the catalog.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// The administrator, with the role on the project `admin` and on the system.
     pub(crate) fn admin(&self) -> &User {
         &self.admin

@@ -87,7 +87,7 @@ impl Expected {
         Ok(list)
     }
 
-    /// What holds for a server. Nothing holds for one that is neither.
+    /// What holds for a server. For one that may be anything, what holds for both does.
     pub(crate) fn of(&self, server: Server) -> Vec<&Entry> {
         let entries = self.expected.iter();
         entries.filter(|entry| entry.server.has(server)).collect()
@@ -115,7 +115,7 @@ impl Servers {
         match server {
             Server::Donjon => self != Self::Barbican,
             Server::Barbican => self != Self::Donjon,
-            Server::Other => false,
+            Server::Other => self == Self::Both,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::kit::server::{self, Launch};
 pub(crate) enum Server {
     Donjon,
     Barbican,
-    /// Of `--against`, whatever it is: no list holds for it.
+    /// Of `--against`, whatever it is: what the lists say of both holds for it.
     Other,
 }
 
