@@ -5,10 +5,6 @@ Cinder, castellan, os-brick and cursive are the released ones; the volumes lie i
 
 import base64
 import binascii
-import contextlib
-import datetime
-import pathlib
-import tempfile
 import unittest
 import uuid
 
@@ -22,18 +18,17 @@ from cinder import exception as cinder_exception
 from cinder import objects
 from cinder.db import api as db
 from cinder.db import migration as db_migration
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cursive import exception as cursive_exception
 from cursive import signature_utils
 from keystoneauth1 import loading
 from os_brick.encryptors import luks
 from oslo_config import cfg
 
-import cloud
+import certificates
+import service
 
 # Other modules of Cinder expect this, as its programs do it first.
 objects.register_all()
@@ -50,20 +45,6 @@ FIXED_KEY_ID = "00000000-0000-0000-0000-000000000000"
 FIXED_KEY = "0123456789abcdef" * 4
 
 
-def catalog(told):
-    """The catalog of a token in the older form, in which keystonemiddleware hands it to services."""
-    services = []
-    for service in told["catalog"]:
-        endpoints = {}
-        for endpoint in service["endpoints"]:
-            at = endpoints.setdefault(endpoint["region_id"], {"region": endpoint["region_id"]})
-            at[endpoint["interface"] + "URL"] = endpoint["url"]
-        services.append(
-            {"type": service["type"], "name": service["name"], "endpoints": list(endpoints.values())}
-        )
-    return services
-
-
 def context_of(account):
     """What Cinder's API makes of a request by this user."""
     token, told = account.token()
@@ -72,7 +53,7 @@ def context_of(account):
         project_id=account.project_id,
         project_name=account.project_name,
         auth_token=token,
-        service_catalog=catalog(told),
+        service_catalog=service.catalog(told),
         roles=[role["name"] for role in told["roles"]],
         is_admin=False,
     )
@@ -93,34 +74,20 @@ backend = barbican
 auth_endpoint = {auth_url}
 barbican_region_name = {region}
 [keystone_authtoken]
-auth_type = password
-auth_url = {auth_url}
-username = {username}
-password = {password}
-user_domain_name = {user_domain_name}
-project_name = {project_name}
-project_domain_name = {project_domain_name}
+{authentication}
 """
 
 
-class Module:
-    """What all tests share; making it takes most of their time."""
-
-    end = contextlib.ExitStack()
+class Module(service.Module):
+    name = "cinder"
+    roles = ("admin", "service")
+    settings = CONFIGURATION
 
     @classmethod
     def set_up(cls):
-        folder = cls.end.enter_context(tempfile.TemporaryDirectory(prefix="conformance-cinder-"))
-        cls.cloud = cloud.Cloud(cls.end.callback)
-        cls.service = cls.cloud.account("admin", "service")
-        cls.owner = cls.cloud.account("member", "creator")
+        super().set_up()
         cls.stranger = cls.cloud.account("member", "creator")
-        text = CONFIGURATION.format(
-            folder=folder, region=cloud.REGION, **cls.service.password_options()
-        )
-        file = pathlib.Path(folder) / "cinder.conf"
-        file.write_text(text)
-        CONF(["--config-file", str(file)], project="cinder")
+        CONF(["--config-file", str(cls.file)], project="cinder")
         loading.register_auth_conf_options(CONF, "keystone_authtoken")
         loading.load_auth_from_conf_options(CONF, "keystone_authtoken")
         coordination.COORDINATOR.start()
@@ -129,12 +96,7 @@ class Module:
         cls.keys = key_manager.API(CONF)
 
 
-def setUpModule():
-    Module.set_up()
-
-
-def tearDownModule():
-    Module.end.close()
+setUpModule, tearDownModule = Module.set_up, Module.tear_down
 
 
 class Case(unittest.TestCase):
@@ -427,15 +389,7 @@ class ImageSignature(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "images")])
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
-        builder = builder.public_key(cls.private.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-        cls.certificate = builder.sign(cls.private, hashes.SHA256())
+        cls.private, cls.certificate = certificates.issue("images")
 
     def store(self):
         der = self.certificate.public_bytes(serialization.Encoding.DER)

@@ -1,8 +1,5 @@
 """Manila's way to hand the key of a share to a storage array: an ACL, and an application credential for two paths."""
 
-import contextlib
-import pathlib
-import tempfile
 import unittest
 import uuid
 
@@ -16,6 +13,7 @@ from oslo_config import cfg
 from oslo_context import context as oslo_context
 
 import cloud
+import service
 
 CONF = cfg.CONF
 CONFIGURATION = """
@@ -26,41 +24,24 @@ auth_endpoint = {auth_url}
 barbican_region_name = {region}
 region_name = {region}
 endpoint_type = public
-auth_type = password
-auth_url = {auth_url}
-username = {username}
-password = {password}
-user_domain_name = {user_domain_name}
-project_name = {project_name}
-project_domain_name = {project_domain_name}
+{authentication}
 """
 TIMEOUT_S = 60
 
 
-class Module:
-    """What all tests share; making it takes most of their time."""
-
-    end = contextlib.ExitStack()
+class Module(service.Module):
+    name = "manila"
+    settings = CONFIGURATION
 
     @classmethod
     def set_up(cls):
-        folder = cls.end.enter_context(tempfile.TemporaryDirectory(prefix="conformance-manila-"))
-        cls.cloud = cloud.Cloud(cls.end.callback)
-        cls.service = cls.cloud.account("service")
-        cls.owner = cls.cloud.account("member", "creator")
-        file = pathlib.Path(folder) / "manila.conf"
-        file.write_text(CONFIGURATION.format(region=cloud.REGION, **cls.service.password_options()))
-        CONF(["--config-file", str(file)], project="manila")
+        super().set_up()
+        CONF(["--config-file", str(cls.file)], project="manila")
         cls.session = session.Session(v3.Password(**cls.owner.password_options()))
         cls.user = barbican_client.Client(session=cls.session, region_name=cloud.REGION)
 
 
-def setUpModule():
-    Module.set_up()
-
-
-def tearDownModule():
-    Module.end.close()
+setUpModule, tearDownModule = Module.set_up, Module.tear_down
 
 
 class Share(unittest.TestCase):

@@ -1,9 +1,6 @@
 """Nova's secrets of emulated TPMs and of encrypted disks, as the compute service keeps them (`nova.crypto`)."""
 
 import base64
-import contextlib
-import pathlib
-import tempfile
 import unittest
 import uuid
 
@@ -13,7 +10,7 @@ from nova import context as nova_context
 from nova import crypto
 from nova import exception
 
-import cloud
+import service
 
 CONF = nova_conf.CONF
 CONFIGURATION = """
@@ -26,13 +23,7 @@ auth_endpoint = {auth_url}
 barbican_region_name = {region}
 send_service_user_token = true
 [barbican_service_user]
-auth_type = password
-auth_url = {auth_url}
-username = {username}
-password = {password}
-user_domain_name = {user_domain_name}
-project_name = {project_name}
-project_domain_name = {project_domain_name}
+{authentication}
 """
 
 
@@ -51,46 +42,27 @@ class Instance:
         self.saved += 1
 
 
-class Module:
-    """What all tests share; making it takes most of their time."""
-
-    end = contextlib.ExitStack()
+class Module(service.Module):
+    name = "nova"
+    settings = CONFIGURATION
 
     @classmethod
     def set_up(cls):
-        folder = cls.end.enter_context(tempfile.TemporaryDirectory(prefix="conformance-nova-"))
-        cls.cloud = cloud.Cloud(cls.end.callback)
-        cls.service = cls.cloud.account("service")
-        cls.owner = cls.cloud.account("member", "creator")
+        super().set_up()
         cls.stranger = cls.cloud.account("member", "creator")
-        file = pathlib.Path(folder) / "nova.conf"
-        options = cls.service.password_options()
-        file.write_text(CONFIGURATION.format(folder=folder, region=cloud.REGION, **options))
-        CONF(["--config-file", str(file)], project="nova")
+        CONF(["--config-file", str(cls.file)], project="nova")
 
 
-def setUpModule():
-    Module.set_up()
-
-
-def tearDownModule():
-    Module.end.close()
+setUpModule, tearDownModule = Module.set_up, Module.tear_down
 
 
 def context_of(account):
     token, told = account.token()
-    services = []
-    for service in told["catalog"]:
-        endpoints = {}
-        for endpoint in service["endpoints"]:
-            at = endpoints.setdefault(endpoint["region_id"], {"region": endpoint["region_id"]})
-            at[endpoint["interface"] + "URL"] = endpoint["url"]
-        services.append({**service, "endpoints": list(endpoints.values())})
     return nova_context.RequestContext(
         user_id=account.user_id,
         project_id=account.project_id,
         auth_token=token,
-        service_catalog=services,
+        service_catalog=service.catalog(told),
         is_admin=False,
     )
 

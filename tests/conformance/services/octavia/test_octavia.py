@@ -4,18 +4,12 @@ The user stores a certificate and asks for a listener; Octavia's API lets its se
 its workers read with the service user alone.
 """
 
-import contextlib
-import datetime
-import pathlib
-import tempfile
 import unittest
 import uuid
 
 from barbicanclient import exceptions as client_exceptions
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from octavia.certificates.common.auth import barbican_acl
 from octavia.certificates.manager import barbican
@@ -26,7 +20,8 @@ from octavia.common.tls_utils import cert_parser
 from oslo_config import cfg
 from oslo_context import context as oslo_context
 
-import cloud
+import service
+from certificates import issue
 
 LISTENER = "http://octavia.example.org/v2.0/lbaas/listeners/"
 CONFIGURATION = """
@@ -36,34 +31,8 @@ barbican_auth = barbican_acl_auth
 region_name = {region}
 endpoint_type = public
 [service_auth]
-auth_type = password
-auth_url = {auth_url}
-username = {username}
-password = {password}
-user_domain_name = {user_domain_name}
-project_name = {project_name}
-project_domain_name = {project_domain_name}
+{authentication}
 """
-
-
-def issue(name, issuer=None, authority=False):
-    """A key and its certificate; `issuer` is such a pair, the pair itself without."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    signer, signed_by = (issuer[0], issuer[1].subject) if issuer else (key, subject)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signed_by)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())
-    )
-    return key, certificate
 
 
 def pem(thing, passphrase=None):
@@ -77,32 +46,22 @@ def pem(thing, passphrase=None):
     )
 
 
-class Module:
-    """What all tests share; making it takes most of their time."""
-
-    end = contextlib.ExitStack()
+class Module(service.Module):
+    name = "octavia"
+    roles = ("admin", "service")
+    settings = CONFIGURATION
 
     @classmethod
     def set_up(cls):
-        folder = cls.end.enter_context(tempfile.TemporaryDirectory(prefix="conformance-octavia-"))
-        cls.cloud = cloud.Cloud(cls.end.callback)
-        cls.service = cls.cloud.account("admin", "service")
-        cls.owner = cls.cloud.account("member", "creator")
-        file = pathlib.Path(folder) / "octavia.conf"
-        file.write_text(CONFIGURATION.format(region=cloud.REGION, **cls.service.password_options()))
+        super().set_up()
         config.register_cli_opts()
-        cfg.CONF(["--config-file", str(file)], project="octavia")
+        cfg.CONF(["--config-file", str(cls.file)], project="octavia")
         cls.authority = issue("authority", authority=True)
         cls.middle = issue("intermediate", cls.authority, authority=True)
         cls.site = issue("www.example.org", cls.middle)
 
 
-def setUpModule():
-    Module.set_up()
-
-
-def tearDownModule():
-    Module.end.close()
+setUpModule, tearDownModule = Module.set_up, Module.tear_down
 
 
 class Case(unittest.TestCase):
