@@ -36,6 +36,30 @@ impl<'a> Project<'a> {
         self.ask(self.request("POST", "/v1/secrets").body(body))
     }
 
+    /// Has new payloads go to a store, by its name.
+    ///
+    /// # Errors
+    /// There is no such store, or it is not taken.
+    pub(crate) fn prefer(&self, store: &str) -> Result<()> {
+        let listed =
+            self.ask(self.request_as("admin,member,reader", "GET", "/v1/secret-stores"))?;
+        let json = listed.json()?;
+        let stores = json
+            .get("secret_stores")
+            .and_then(|stores| stores.as_array());
+        let found = stores.into_iter().flatten().find(|found| {
+            let name = found.get("name").and_then(serde_json::Value::as_str);
+            name == Some(store)
+        });
+        let href = found.and_then(|found| found.get("secret_store_ref")?.as_str());
+        let href = href.with_context(|| self.told(&listed))?;
+        let (_, path) = href.split_once("/v1/").context("a reference without /v1")?;
+        let path = format!("/v1/{path}/preferred");
+        let answer = self.ask(self.request_as("admin,member,reader", "POST", &path))?;
+        ensure!(answer.status == 204, "{}", self.told(&answer));
+        Ok(())
+    }
+
     /// Orders an AES key of 256 bits, and gives the path of its payload.
     pub(super) fn order(&self) -> Result<String> {
         let body = r#"{"type":"key","meta":{"algorithm":"aes","bit_length":256,"mode":"cbc"}}"#;
@@ -85,11 +109,15 @@ impl<'a> Project<'a> {
     }
 
     fn request(&self, method: &str, path: &str) -> Request {
+        self.request_as("member", method, path)
+    }
+
+    fn request_as(&self, role: &str, method: &str, path: &str) -> Request {
         Request::new(method, path)
             .header("Content-Type", "application/json")
             .header("X-Project-Id", self.name)
             .header("X-User-Id", "user")
-            .header("X-Roles", "member")
+            .header("X-Roles", role)
     }
 
     fn ask(&self, request: Request) -> Result<Response> {
