@@ -13,7 +13,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -63,6 +63,10 @@ struct Pool {
     idle: usize,
     /// Threads that were given up and did not come back.
     lost: usize,
+    /// All that were started and not joined.
+    threads: Vec<JoinHandle<()>>,
+    /// Those of them that have let go of the module.
+    leaving: Vec<ThreadId>,
     is_watched: bool,
     is_over: bool,
 }
@@ -170,6 +174,13 @@ impl Drop for Device {
             let waited = self.0.left.wait_timeout(pool, left);
             pool = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        let threads = pool.take_leaving();
+        drop(pool);
+        // A thread is not gone before its library has cleaned up after it, which must not be while the
+        // process ends, and takes no time.
+        for thread in threads {
+            drop(thread.join());
+        }
     }
 }
 
@@ -180,12 +191,16 @@ impl Shared {
     fn man(self: &Arc<Self>, pool: &mut Pool) -> bool {
         if !pool.is_watched {
             let shared = Arc::clone(self);
-            pool.is_watched = spawn("donjon-hsm-watch", move || shared.watch());
+            pool.is_watched = spawn("donjon-hsm-watch", move || shared.watch()).is_some();
         }
         let is_short = pool.idle <= pool.queue.len() && pool.workers < self.config.sessions_max;
         if is_short && pool.lost < LOST_MAX {
             let shared = Arc::clone(self);
-            pool.workers += usize::from(spawn("donjon-hsm", move || shared.work()));
+            if let Some(thread) = spawn("donjon-hsm", move || shared.work()) {
+                pool.workers += 1;
+                pool.threads.retain(|thread| !thread.is_finished());
+                pool.threads.push(thread);
+            }
         }
         pool.is_watched && pool.workers > 0
     }
@@ -208,7 +223,10 @@ impl Shared {
     }
 
     fn leave(&self) {
-        lock(&self.pool).workers -= 1;
+        let mut pool = lock(&self.pool);
+        pool.workers -= 1;
+        pool.leaving.push(thread::current().id());
+        drop(pool);
         self.left.notify_all();
     }
 
@@ -392,6 +410,14 @@ struct PoolSize {
 }
 
 impl Pool {
+    /// The threads that have let go of the module, which are about to end.
+    fn take_leaving(&mut self) -> Vec<JoinHandle<()>> {
+        let leaving = std::mem::take(&mut self.leaving);
+        let threads = std::mem::take(&mut self.threads);
+        let is_leaving = |thread: &JoinHandle<()>| leaving.contains(&thread.thread().id());
+        threads.into_iter().filter(is_leaving).collect()
+    }
+
     fn size(&self) -> PoolSize {
         PoolSize {
             waiting: self.queue.len(),
@@ -400,7 +426,7 @@ impl Pool {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
     if let Err(error) = &spawned {
         tracing::error!(
@@ -408,7 +434,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
             "no thread for the HSM"
         );
     }
-    spawned.is_ok()
+    spawned.ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
