@@ -1,6 +1,6 @@
 //! The root key: exit code 3.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt};
 
 use super::support::{Rig, chmod};
 
@@ -195,4 +195,87 @@ fn a_new_root_key_replaces_nothing() {
     assert_eq!(fs::read(rig.path("own.key")).unwrap(), before);
     let ended = rig.run(&["init", "--root-key", "own.key"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn a_root_key_comes_back_from_enough_of_its_shares() {
+    let rig = used();
+    let split = |args: &[&str]| {
+        let ended = rig.run(&[&["root-key", "split"], args].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        // A share is shown once, and nowhere else.
+        assert!(!ended.stderr.contains("data="), "{}", ended.stderr);
+        ended.stdout
+    };
+    let to = ["--shares", "4", "--threshold", "2", "--to", "."];
+    assert_eq!(split(&to), "");
+    assert_eq!(
+        fs::metadata(rig.path("share-1")).unwrap().mode() & 0o777,
+        0o600
+    );
+    let ended = rig.run(&[
+        "root-key",
+        "join",
+        "share-4",
+        "share-2",
+        "--to",
+        "joined.key",
+    ]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let joined = fs::read(rig.path("joined.key")).unwrap();
+    assert_eq!(joined, fs::read(rig.data("root.key")).unwrap());
+    let shown = String::from_utf8(joined).unwrap();
+    assert!(!ended.stderr.contains(shown.trim()), "{}", ended.stderr);
+    // Joining replaces nothing, and splitting neither.
+    let again = [
+        "root-key",
+        "join",
+        "share-4",
+        "share-2",
+        "--to",
+        "joined.key",
+    ];
+    rig.refused(&again, 1, "joined.key: cannot be written");
+    rig.refused(&[&["root-key", "split"], &to[..]].concat(), 1, "share-1");
+
+    fs::remove_file(rig.data("root.key")).unwrap();
+    let mut server = rig.serve_with(&["--root-key", "joined.key"]);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn shares_that_do_not_give_a_root_key_are_named() {
+    let rig = used();
+    rig.run(&["root-key", "new", "other.key"]);
+    let split = |key: &str, name: &str| {
+        let args = ["--shares", "3", "--threshold", "3", "--root-key", key];
+        let made = rig.run(&[&["root-key", "split"], &args[..]].concat());
+        rig.write(name, &made.stdout, 0o644);
+        made.stdout
+    };
+    let own = rig.data("root.key").display().to_string();
+    let (one, other) = (split(&own, "one"), split("other.key", "other"));
+    let refused = |lines: &[&str], text: &str| {
+        rig.write("shares", &lines.join("\n"), 0o644);
+        let ended = rig.refused(&["root-key", "join", "shares"], 3, text);
+        assert!(ended.stdout.is_empty() && !ended.stderr.contains("data="));
+    };
+    let one: Vec<&str> = one.lines().collect();
+    let other: Vec<&str> = other.lines().collect();
+    refused(&one[..2], "2 shares of root key");
+    refused(&[one[0], one[1], other[2]], "different root keys");
+    refused(&[one[0], one[1], one[1]], "share 2 is there twice");
+    let (head, data) = one[2].split_once("data=").unwrap();
+    let slip = if data.starts_with('A') { "B" } else { "A" };
+    let damaged = format!("{head}data={slip}{}", &data[1..]);
+    refused(&[one[0], one[1], &damaged], "line 3: this share is damaged");
+    refused(&[one[0], "hello"], "line 2: not a share");
+    refused(&[], "no shares");
+    let key = fs::read_to_string(rig.path("other.key")).unwrap();
+    refused(&[key.trim()], "line 1: not a share");
+    rig.refused(
+        &["root-key", "split", "--shares", "2", "--threshold", "3"],
+        1,
+        "at most all",
+    );
 }

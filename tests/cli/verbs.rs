@@ -7,7 +7,7 @@ use super::{
     vault::{FakeVault, TOKEN},
 };
 
-const VERBS: [&[&str]; 27] = [
+const VERBS: [&[&str]; 29] = [
     &[],
     &["serve"],
     &["init"],
@@ -32,6 +32,8 @@ const VERBS: [&[&str]; 27] = [
     &["root-key"],
     &["root-key", "new"],
     &["root-key", "check"],
+    &["root-key", "split"],
+    &["root-key", "join"],
     &["config"],
     &["config", "check"],
     &["config", "convert"],
@@ -206,6 +208,7 @@ fn the_examples_of_the_help_work_as_they_stand() {
                 "donjon token",
                 "policy explain",
                 "root-key check",
+                "root-key split",
                 "donjon rotate",
                 "donjon shred",
                 "donjon secrets",

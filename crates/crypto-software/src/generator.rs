@@ -9,7 +9,7 @@
 mod dsa;
 mod encoding;
 mod recipe;
-mod rng;
+pub(crate) mod rng;
 
 use std::{fmt, sync::Arc};
 

@@ -22,7 +22,7 @@ mod wrapper;
 pub use generator::SoftwareGenerator;
 pub use plugin::SoftwareCrypto;
 pub use root_key::{
-    DerivationError, InvalidPassphraseKey, InvalidRootKey, PassphraseKey, RootKey,
-    RootKeyFileError, read_credential, read_private,
+    DerivationError, InvalidPassphraseKey, InvalidRootKey, InvalidShare, InvalidSplit, JoinError,
+    PassphraseKey, RootKey, RootKeyFileError, RootKeyShare, read_credential, read_private,
 };
 pub use wrapper::RootKeyWrapper;

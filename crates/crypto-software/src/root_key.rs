@@ -3,6 +3,7 @@
 
 mod file;
 mod passphrase;
+mod shares;
 
 use std::{fmt, path::Path};
 
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 pub use self::{
     file::{RootKeyFileError, read_credential, read_private},
     passphrase::{DerivationError, InvalidPassphraseKey, PassphraseKey},
+    shares::{InvalidShare, InvalidSplit, JoinError, RootKeyShare},
 };
 
 /// 32 bytes that wrap all other keys. Wiped when dropped; `Debug` shows the id

@@ -268,6 +268,42 @@ pub(crate) enum RootKey {
     /// While a server runs, its data is left alone, and only the keys are read.
     #[command(after_help = ROOT_KEY_CHECK_EXAMPLES)]
     Check(Place),
+    /// Split the configured root key into shares for several people, some of whom can put it together again
+    ///
+    /// Fewer shares than --threshold say nothing about the key. Each is one line that names the key and has a check.
+    #[command(after_help = ROOT_KEY_SPLIT_EXAMPLES)]
+    Split(RootKeySplit),
+    /// Put a root key together from shares, and write it to a file that only you can read, or to stdout
+    ///
+    /// What is not a share, is damaged, or belongs to another key or split is named. The key is the one that the
+    /// shares name, or nothing is written.
+    #[command(after_help = ROOT_KEY_JOIN_EXAMPLES)]
+    Join(RootKeyJoin),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RootKeySplit {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// How many shares to make: 2 to 255
+    #[arg(long, value_name = "N")]
+    pub(crate) shares: u8,
+    /// How many of them give the key: 2 or more
+    #[arg(long, value_name = "K")]
+    pub(crate) threshold: u8,
+    /// Make a file for each share in this folder: share-1, share-2 and so on [default: stdout]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RootKeyJoin {
+    /// Files with shares, one a line [default: stdin]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// File to make; nothing that is there is replaced [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::json;
 
 use super::figures::{Report, Series, Target};
@@ -15,6 +15,7 @@ use super::fill::ANSWER_WAIT;
 use super::open_load::{OpenLoad, Stored, created_id, exchange, request};
 use super::{BODY, memory, mib};
 use crate::kit::http::Connection;
+use crate::kit::random::Random;
 use crate::kit::server::Launch;
 use crate::kit::{admin, run};
 
@@ -55,14 +56,15 @@ pub(super) struct Measured {
 /// An answer that was no success or a wrong payload, a change that does not end, or a server that does not start.
 pub(super) fn measure(donjon: &Path, size: Size) -> Result<Measured> {
     let mut launch = Launch::new(donjon, "noauth")?;
-    let mut root = new_root_key(&launch, 0)?;
+    let mut random = Random::new(0);
+    let mut root = launch.root_key("root-0.key", &mut random)?;
     configure(&mut launch, &root, None)?;
     let server = launch.start_again()?;
     let stored = fill(server.host(), size.secrets)?;
     server.stop()?;
     let mut measured = Measured::default();
     for round in 1..=size.rounds {
-        let next = new_root_key(&launch, round)?;
+        let next = launch.root_key(&format!("root-{round}.key"), &mut random)?;
         configure(&mut launch, &next, Some(&root))?;
         measured.round(&launch, size, &stored, round)?;
         root = next;
@@ -182,16 +184,12 @@ fn fill(host: &str, count: usize) -> Result<Vec<Stored>> {
     Ok(stored?.concat())
 }
 
-fn new_root_key(launch: &Launch, number: u32) -> Result<String> {
-    let made = run::stdout(&mut launch.verb(&["root-key", "new"])).context("a root key")?;
-    let key = launch.secret(&format!("root-{number}.key"), &String::from_utf8(made)?)?;
-    Ok(format!("file:{}", key.display()))
-}
-
-fn configure(launch: &mut Launch, current: &str, previous: Option<&str>) -> Result<()> {
-    let previous = previous.map(|place| format!("previous = {place:?}\n"));
+fn configure(launch: &mut Launch, current: &Path, previous: Option<&Path>) -> Result<()> {
+    let place = |name, key: &Path| format!("{name} = \"file:{}\"\n", key.display());
+    let previous = previous.map(|key| place("previous", key));
     launch.config(&format!(
-        "[root_key]\ncurrent = {current:?}\n{}",
+        "[root_key]\n{}{}",
+        place("current", current),
         previous.unwrap_or_default()
     ))
 }

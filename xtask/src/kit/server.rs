@@ -7,10 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use base64ct::{Base64, Encoding as _};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::kit::http::{self, Request};
+use crate::kit::random::Random;
 use crate::kit::run;
 
 /// How long a start or a clean stop may take.
@@ -96,6 +98,14 @@ impl Launch {
         fs::write(&path, text)?;
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         Ok(path)
+    }
+
+    /// A root key in a file of this name, and its path.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn root_key(&self, name: &str, random: &mut Random) -> Result<PathBuf> {
+        self.secret(name, &Base64::encode_string(&random.bytes(32)))
     }
 
     /// The data folder; the first start makes it.

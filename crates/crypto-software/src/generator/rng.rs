@@ -7,7 +7,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use zeroize::Zeroizing;
 
 /// Draws from the port and keeps nothing.
-pub(super) struct EntropyRng<'a>(pub(super) &'a dyn Entropy);
+pub(crate) struct EntropyRng<'a>(pub(crate) &'a dyn Entropy);
 
 impl EntropyRng<'_> {
     fn draw<const N: usize>(&self) -> Zeroizing<[u8; N]> {

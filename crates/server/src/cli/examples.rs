@@ -84,6 +84,16 @@ Examples:
   donjon root-key check
   donjon root-key check --data-dir /var/lib/donjon";
 
+pub(super) const ROOT_KEY_SPLIT_EXAMPLES: &str = "\
+Examples:
+  donjon root-key split --shares 5 --threshold 3
+  donjon root-key split --shares 3 --threshold 2 --root-key /etc/donjon/root.key --to .";
+
+pub(super) const ROOT_KEY_JOIN_EXAMPLES: &str = "\
+Examples:
+  donjon root-key split --shares 5 --threshold 3 | tail -n 3 | donjon root-key join
+  donjon root-key split --shares 3 --threshold 2 --to . && donjon root-key join share-1 share-3 --to root.key.joined";
+
 #[cfg(feature = "pkcs11")]
 pub(super) const HSM_EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,8 @@
-//! `donjon root-key new` and `check`.
+//! `donjon root-key`.
 
-use std::{io::Write, sync::Arc};
+mod shares;
+
+use std::{io::Write, path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use donjon_crypto_software::{PassphraseKey, RootKey};
@@ -26,6 +28,8 @@ pub(crate) fn root_key(verb: &cli::RootKey) -> Result<Exit, Failure> {
     match verb {
         cli::RootKey::New(new) => make(new),
         cli::RootKey::Check(place) => check(place),
+        cli::RootKey::Split(split) => shares::split(split),
+        cli::RootKey::Join(join) => shares::join(join),
     }
 }
 
@@ -44,9 +48,13 @@ fn make(new: &cli::RootKeyNew) -> Result<Exit, Failure> {
             file.display()
         ));
     }
-    let key = RootKey::generate(&OsEntropy);
+    hand_over(&RootKey::generate(&OsEntropy), new.file.as_deref())
+}
+
+/// Writes a key to a file, or to stdout.
+fn hand_over(key: &RootKey, file: Option<&Path>) -> Result<Exit, Failure> {
     let contents = key.to_file_contents();
-    match &new.file {
+    match file {
         Some(file) => {
             data_dir::write_private(file, contents.as_bytes()).or_exit(Exit::Other)?;
             tell(&format!("{}: root key {}", file.display(), key.id()))

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use base64ct::{Base64, Encoding as _};
 
 use super::look::Keys;
 use crate::kit::random::Random;
@@ -104,6 +103,5 @@ impl Roots {
 }
 
 fn make(launch: &Launch, number: u64, random: &mut Random) -> Result<PathBuf> {
-    let key = Base64::encode_string(&random.bytes(32));
-    launch.secret(&format!("root-{number}.key"), &key)
+    launch.root_key(&format!("root-{number}.key"), random)
 }
