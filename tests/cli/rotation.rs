@@ -186,3 +186,36 @@ fn a_start_refuses_to_lose_a_root_key_that_is_needed() {
     assert_eq!(server.read(&token, &path).body, "kept");
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn keys_past_their_limits_are_named_in_the_log_and_in_the_status() {
+    let rig = Rig::new();
+    let limit = "[rotation]\nkey_age_warn_days = -1\nkey_rows_warn = 1\n";
+    rig.write("donjon.toml", limit, 0o600);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    server.store(&token, "one");
+    assert_eq!(rotate(&rig, &["status"]).lines().count(), 2);
+    server.store(&token, "two");
+    let line = "key 1 of project default is 0 days old and seals 2 secrets";
+    let status = rotate(&rig, &["status"]);
+    assert!(status.starts_with(line), "{status}");
+    assert!(status.ends_with("\n0 left\n"), "{status}");
+    assert_eq!(server.stop(), Some(0));
+    assert!(!server.log.join("\n").contains(line));
+    let mut server = serve(&rig);
+    assert!(server.wait_for(line).contains(" WARN "));
+    assert_eq!(server.stop(), Some(0));
+
+    // A limit of no days at all is passed by every key.
+    rig.write("donjon.toml", "[rotation]\nkey_age_warn_days = 0\n", 0o600);
+    let status = rotate(&rig, &["status"]);
+    assert!(status.starts_with("root key "), "{status}");
+    assert!(status.contains("key 1 of project default"), "{status}");
+    rig.write("donjon.toml", "[rotation]\nkey_age_warn_days = -2\n", 0o600);
+    assert_eq!(
+        rig.run(&["rotate", "status", "--config", "donjon.toml"])
+            .code,
+        Some(2)
+    );
+}

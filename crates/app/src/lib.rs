@@ -55,7 +55,7 @@ pub use outbox::{Outbox, Swept};
 pub use outside::OutsideStores;
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;
-pub use rotation::{Begun, Rotation, RotationStatus, Step};
+pub use rotation::{Begun, KeyLimits, Rotation, RotationStatus, Step, WornKey};
 pub use sealing::Startup;
 pub use secret_stores::{ActiveStore, SecretStores};
 pub use secrets::{Deletion, FetchedPayload, NewPayload, NewSecret, SecretView, Secrets};

@@ -6,6 +6,7 @@
 //! KEK is wrapped by it. A project gets a new KEK, what the old one seals is
 //! sealed anew, and then the old one is destroyed.
 
+mod limits;
 mod walk;
 
 use std::{
@@ -18,6 +19,7 @@ use donjon_domain::{
     ports::{ReadTx, Reading, RepositoryError, RepositoryExt, SealedRow, Turn},
 };
 
+pub use self::limits::{KeyLimits, WornKey};
 use self::walk::{Pass, Walk};
 use crate::{Error, core::Core};
 
@@ -128,7 +130,7 @@ impl Rotation {
         }
         let crypto = self.core.sealing.crypto();
         let moved = crypto
-            .new_deployment(deployment.id, deployment.created)
+            .new_deployment(deployment.id, self.core.clock.now())
             .await?;
         let written: Result<bool, RepositoryError> = self
             .core

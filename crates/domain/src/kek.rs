@@ -126,6 +126,7 @@ pub struct Deployment {
     pub root: RootKeyId,
     /// A known text, wrapped; opens with the right root key only.
     pub canary: Vec<u8>,
-    /// When the database was made.
+    /// When the root key was taken into use: when the database was made, or
+    /// moved to it.
     pub created: Timestamp,
 }

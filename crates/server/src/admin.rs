@@ -17,7 +17,7 @@ mod sweep;
 
 use std::{fmt, sync::Arc};
 
-use donjon_app::App;
+use donjon_app::{App, KeyLimits};
 use donjon_auth_local::{NewToken, Tokens};
 use donjon_domain::{
     ProjectId, TokenId, TokenRow, UserId,
@@ -70,6 +70,7 @@ impl Admin {
             Request::RotateProject { project } => self.rotate_project(project).await,
             Request::RotateStatus {} => self.rotation().await,
             Request::ProjectsSweep { is_dry } => self.sweep(is_dry).await,
+            Request::KeysWorn { age_s, rows } => self.worn_keys(KeyLimits { age_s, rows }).await,
             Request::RotatePause {} => self.pause_rotation(true).await,
             Request::RotateResume {} => self.pause_rotation(false).await,
             Request::ProjectHoldings { project } => self.holdings(&project).await,

@@ -199,3 +199,41 @@ fn many_projects_get_other_keys_in_one_go() {
     while step(&app) != Step::Done {}
     assert_eq!(status(&app).left(), 0);
 }
+
+#[test]
+fn keys_past_their_limits_are_named_until_they_are_changed() {
+    const DAY_S: i64 = 86_400;
+    let rig = Rig::new();
+    let app = rig.start(FakeCrypto::new(1)).unwrap();
+    let worn = |app: &App, age_s, rows| {
+        let limits = KeyLimits { age_s, rows };
+        block_on(app.rotation.worn_keys(limits, 10)).unwrap()
+    };
+    let of_project = |generation, age_s, rows| WornKey::Project {
+        project: ProjectId::new("p"),
+        generation,
+        age_s,
+        rows,
+    };
+    for number in 0..3 {
+        store(&app, &number.to_string());
+    }
+    assert_eq!(worn(&app, Some(DAY_S), Some(3)), []);
+    assert_eq!(worn(&app, None, Some(2)), [of_project(1, 0, 3)]);
+    rig.clock.advance_seconds(DAY_S);
+    assert_eq!(worn(&app, Some(DAY_S), None), []);
+    rig.clock.advance_seconds(1);
+    assert_eq!(worn(&app, None, None), []);
+    let old = worn(&app, Some(DAY_S), None);
+    assert!(matches!(&old[0], WornKey::Root { age_s, .. } if *age_s == DAY_S + 1));
+    assert_eq!(old[1..], [of_project(1, DAY_S + 1, 3)]);
+    begin(&app);
+    while step(&app) != Step::Waiting {}
+    assert_eq!(worn(&app, Some(DAY_S), None).len(), 1);
+    assert_eq!(worn(&app, None, Some(2)), [of_project(2, 0, 3)]);
+    drop(app);
+    let app = rig.start(FakeCrypto::new(2).with_previous(1)).unwrap();
+    assert_eq!(worn(&app, Some(DAY_S), None).len(), 1);
+    block_on(app.rotation.begin_root()).unwrap();
+    assert_eq!(worn(&app, Some(DAY_S), None), []);
+}

@@ -24,6 +24,12 @@ pub(crate) enum Request {
     RotateProject { project: Option<String> },
     #[serde(rename = "rotate-status")]
     RotateStatus {},
+    /// Which keys are past these limits.
+    #[serde(rename = "keys-worn")]
+    KeysWorn {
+        age_s: Option<i64>,
+        rows: Option<u64>,
+    },
     #[serde(rename = "rotate-pause")]
     RotatePause {},
     #[serde(rename = "rotate-resume")]
@@ -102,6 +108,10 @@ pub(crate) enum Response {
     },
     Rotation(Box<RotationView>),
     Sweep(SweepView),
+    /// A line for each.
+    KeysWorn {
+        lines: Vec<String>,
+    },
     SweepBegun {},
     /// What a project has.
     Holdings {

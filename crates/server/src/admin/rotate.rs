@@ -1,6 +1,6 @@
 //! Changing keys.
 
-use donjon_app::{Begun, RotationStatus};
+use donjon_app::{Begun, KeyLimits, RotationStatus};
 use donjon_domain::ProjectId;
 
 use super::{Admin, KeyCount, ProjectLeft, Response, RotationView, failed, refused};
@@ -57,6 +57,12 @@ impl Admin {
         let status = self.app.rotation.status().await.map_err(failed)?;
         let is_paused = self.rotator.as_ref().is_some_and(|it| it.is_paused());
         Ok(Response::Rotation(Box::new(view(&status, is_paused))))
+    }
+
+    pub(super) async fn worn_keys(&self, limits: KeyLimits) -> Result<Response, Response> {
+        let worn = rotation::worn_keys(&self.app, limits).await;
+        let lines = worn.map_err(failed)?;
+        Ok(Response::KeysWorn { lines })
     }
 
     pub(super) async fn pause_rotation(&self, is_paused: bool) -> Result<Response, Response> {

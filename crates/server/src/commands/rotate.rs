@@ -30,7 +30,28 @@ pub(crate) fn rotate(verb: &cli::Rotate) -> Result<Exit, Failure> {
     if is_waiting {
         view = wait(&settings, view)?;
     }
-    ask::print(&text(&view))
+    let mut lines = text(&view);
+    if matches!(verb, cli::Rotate::Status(_)) {
+        // What is left stays the last line.
+        lines.splice(..0, worn(&settings)?);
+    }
+    ask::print(&lines.join("\n"))
+}
+
+/// Keys past their limits, a line each.
+fn worn(settings: &Settings) -> Result<Vec<String>, Failure> {
+    let policy = || Ok(Policy::new(settings.policy.defaults));
+    let limits = settings.key_limits;
+    let request = || {
+        Ok(Request::KeysWorn {
+            age_s: limits.age_s,
+            rows: limits.rows,
+        })
+    };
+    match ask::ask(settings, request, policy)? {
+        Response::KeysWorn { lines } => Ok(lines),
+        other => Err(ask::failure(other)),
+    }
 }
 
 /// Waits until nothing is left, and shows how far it is.
@@ -78,7 +99,7 @@ fn request(verb: &cli::Rotate) -> Request {
     }
 }
 
-fn text(view: &RotationView) -> String {
+fn text(view: &RotationView) -> Vec<String> {
     let mut lines = Vec::new();
     for root in &view.root_keys {
         let role = if root.id == view.current {
@@ -106,7 +127,7 @@ fn text(view: &RotationView) -> String {
     }
     let note = if view.is_paused { ", paused" } else { "" };
     lines.push(format!("{} left{note}", view.left));
-    lines.join("\n")
+    lines
 }
 
 const PULSE: Duration = Duration::from_millis(500);

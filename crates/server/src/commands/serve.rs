@@ -4,7 +4,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use donjon_api::{Api, ApiConfig, ApiParts};
-use donjon_app::{App, Policy};
+use donjon_app::{App, KeyLimits, Policy};
 use donjon_auth_keystone::Keystone;
 use donjon_transport::{Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls};
 use tokio::{
@@ -24,7 +24,7 @@ use crate::{
     mover::Mover,
     notify::{State, notify},
     policy,
-    rotation::Rotator,
+    rotation::{self, Rotator},
     signals::{self, Reloaded, Stop, Stopper},
     sweep::Sweeper,
     welcome::{Endpoint, Welcome},
@@ -183,6 +183,7 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     }
     tasks.spawn(rotate(rotator, Arc::clone(&app)));
     tasks.spawn(flush_uses(installation.clone()));
+    tasks.spawn(watch_keys(Arc::clone(&app), settings.key_limits));
     if !settings.stores.is_empty() {
         tasks.spawn(empty_outbox(Arc::clone(&app)));
         tasks.spawn(move_payloads(mover, Arc::clone(&app)));
@@ -361,6 +362,22 @@ async fn flush_uses(installation: Installation) {
     }
 }
 
+/// Warns of keys that should be changed, at once and daily.
+async fn watch_keys(app: Arc<App>, limits: KeyLimits) {
+    let mut pulse = interval(KEYS_PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        match rotation::worn_keys(&app, limits).await {
+            Ok(lines) => lines.iter().for_each(|line| tracing::warn!("{line}")),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "keys that should be changed could not be looked for"
+            ),
+        }
+    }
+}
+
 /// Removes from stores what is nobody's.
 async fn empty_outbox(app: Arc<App>) {
     let mut pulse = interval(OUTBOX_PULSE);
@@ -433,6 +450,7 @@ impl Tasks {
 }
 
 const USES_PULSE: Duration = Duration::from_secs(60);
+const KEYS_PULSE: Duration = Duration::from_secs(86_400);
 const OUTBOX_PULSE: Duration = Duration::from_secs(2);
 const ORDERS_PULSE: Duration = Duration::from_secs(10);
 /// Less than a service manager's patience; what is cut is begun anew.

@@ -134,6 +134,8 @@ pub(super) const KEYS: &[Key] = &[
     key("transit.timeout_ms", Kind::Count, Some("5000")),
     key("transit.pkek_cache_limit", Kind::Count, Some("16384")),
     key("rotation.rows_per_s", Kind::Count, Some("2000")),
+    key("rotation.key_age_warn_days", Kind::Limit, Some("365")),
+    key("rotation.key_rows_warn", Kind::Limit, Some("4294967296")),
     key("policy.defaults", Kind::Text, Some("secure-rbac")),
     key("policy.file", Kind::Text, None),
     key("log.format", Kind::Text, Some("text")),

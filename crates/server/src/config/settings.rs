@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use donjon_api::CorsConfig;
-use donjon_app::{Bounds, DepartureRules};
+use donjon_app::{Bounds, DepartureRules, KeyLimits};
 use donjon_domain::{Quotas, Resource, SecretBytes};
 use donjon_oslo_policy::DefaultSet;
 use donjon_transport::{IpRange, ListenAddr, TlsFiles};
@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) generate_in: Option<HsmToken>,
     /// The pace of changes of keys.
     pub(crate) rotation_rows_per_s: NonZero<u32>,
+    /// Past which keys should be changed.
+    pub(crate) key_limits: KeyLimits,
     pub(crate) policy: PolicySettings,
     pub(crate) log_format: LogFormat,
     /// Directives that the log filter takes.
@@ -180,6 +182,7 @@ impl Settings {
             hsm: pkcs11::draft(&values)?,
             generate_in: pkcs11::generation(&values)?,
             rotation_rows_per_s: rotation(&values)?,
+            key_limits: key_limits(&values)?,
             policy: PolicySettings {
                 defaults: values
                     .each("policy.defaults", policy_defaults)?
@@ -391,6 +394,22 @@ fn rotation(values: &Values<'_>) -> Result<NonZero<u32>> {
     const KEY: &str = "rotation.rows_per_s";
     let rows = u32::try_from(values.count(KEY, 1..=ROWS_PER_S_MAX)?)?;
     NonZero::new(rows).with_context(|| format!("{KEY} is at least 1"))
+}
+
+fn key_limits(values: &Values<'_>) -> Result<KeyLimits> {
+    const AGE: &str = "rotation.key_age_warn_days";
+    let days = values.limit(AGE).filter(|days| *days >= 0);
+    ensure!(
+        days.is_none_or(|days| days.unsigned_abs() <= DAYS_MAX),
+        "{}: has to be 0 to {DAYS_MAX}, or -1 for never",
+        values.place(AGE)
+    );
+    Ok(KeyLimits {
+        age_s: days.map(|days| days * 86_400),
+        rows: values
+            .limit("rotation.key_rows_warn")
+            .and_then(|rows| u64::try_from(rows).ok()),
+    })
 }
 
 fn key_source(

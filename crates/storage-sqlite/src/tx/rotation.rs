@@ -2,7 +2,7 @@
 
 use donjon_domain::{
     Deployment, KekId, KekScope, OrderId, ProjectId, RootKeyId, Sealed, SealedKind, SecretId,
-    WrappedKek,
+    Timestamp, WrappedKek,
     ports::{KekReads, RepositoryError, RotationReads, RotationWrites, SealedObject, SealedRow},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -142,6 +142,25 @@ impl<M: Mode> RotationReads for Tx<'_, M> {
         })
     }
 
+    fn worn_keks(
+        &mut self,
+        made_before: Timestamp,
+        rows_above: u64,
+        limit: u32,
+    ) -> Result<Vec<(WrappedKek, u64)>, RepositoryError> {
+        self.run(|tx| {
+            let mut statement = tx.connection.prepare_cached(WORN_KEKS)?;
+            let rows_above = i64::try_from(rows_above).unwrap_or(i64::MAX);
+            let mut rows = statement.query(params![made_before.as_micros(), rows_above, limit])?;
+            let mut keks = Vec::new();
+            while let Some(row) = rows.next()? {
+                let sealed: i64 = row.get(7)?;
+                keks.push((kek_of_any_scope(tx, row)?, sealed.unsigned_abs()));
+            }
+            Ok(keks)
+        })
+    }
+
     fn count_sealed_by(&mut self, kek: &WrappedKek) -> Result<u64, RepositoryError> {
         self.run(|tx| match project_of(tx.connection, kek)? {
             Some(project) => count_sealed(tx.connection, project, kek.id),
@@ -172,12 +191,14 @@ impl RotationWrites for WriteTransaction<'_> {
         new: &Deployment,
     ) -> Result<bool, RepositoryError> {
         self.write(|tx| {
-            let sql = "UPDATE deployment SET root = ?3, canary = ?4 WHERE root = ?1 AND uuid = ?2";
+            let sql = "UPDATE deployment SET root = ?3, canary = ?4, created = ?5 \
+                       WHERE root = ?1 AND uuid = ?2";
             let changed = tx.connection.prepare_cached(sql)?.execute(params![
                 old.as_bytes(),
                 new.id.as_bytes(),
                 new.root.as_bytes(),
                 new.canary,
+                new.created.as_micros(),
             ])?;
             Ok(changed == 1)
         })
@@ -265,6 +286,14 @@ fn count_sealed(connection: &Connection, project: ProjectRow, kek: KekId) -> Res
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
+/// Made before, rows above, limit. Projects have numbers above 0.
+const WORN_KEKS: &str = "\
+     WITH sealed AS (SELECT kek, count(*) AS count FROM \
+     (SELECT kek FROM secrets WHERE kek IS NOT NULL \
+     UNION ALL SELECT kek FROM orders WHERE kek IS NOT NULL) GROUP BY kek) \
+     SELECT uuid, scope, generation, state, root, wrapped, created, \
+     coalesce((SELECT count FROM sealed WHERE kek = uuid), 0) AS rows FROM keks \
+     WHERE state = 1 AND scope > 0 AND (created < ?1 OR rows > ?2) ORDER BY uuid LIMIT ?3";
 /// From, end, KEK, limit.
 const SEALED_SECRETS: &str = "SELECT uuid, envelope, store IS NOT NULL FROM secrets \
      WHERE place >= ?1 AND place < ?2 AND kek = ?3 ORDER BY place LIMIT ?4";

@@ -209,6 +209,7 @@ macro_rules! repository_contract {
                 a_scope_has_one_active_kek,
                 retired_keks_are_found_by_id_alone,
                 retired_keks_come_in_pages,
+                worn_keks_are_found,
                 a_generation_is_there_once,
                 a_kek_id_is_there_once,
                 the_deployment_is_written_once,

@@ -6,8 +6,8 @@
 //! to find, and says whether it did.
 
 use crate::{
-    Deployment, KekId, OrderId, ProjectId, RootKeyId, Sealed, SealedKind, SecretId, WrappedKek,
-    ports::RepositoryError,
+    Deployment, KekId, OrderId, ProjectId, RootKeyId, Sealed, SealedKind, SecretId, Timestamp,
+    WrappedKek, ports::RepositoryError,
 };
 
 /// Something that has sealed bytes.
@@ -85,6 +85,19 @@ pub trait RotationReads {
         limit: u32,
     ) -> Result<Vec<SealedRow>, RepositoryError>;
 
+    /// Up to `limit` active KEKs of projects, by id, that were made before
+    /// `made_before` or seal more than `rows_above` rows; and how many they
+    /// seal. Walks everything that is sealed.
+    ///
+    /// # Errors
+    /// As storage fails.
+    fn worn_keks(
+        &mut self,
+        made_before: Timestamp,
+        rows_above: u64,
+        limit: u32,
+    ) -> Result<Vec<(WrappedKek, u64)>, RepositoryError>;
+
     /// How many rows of its project a KEK seals. Walks the project.
     ///
     /// # Errors
@@ -101,8 +114,8 @@ pub trait RotationWrites {
     /// As storage fails.
     fn rewrap_kek(&mut self, old: &WrappedKek, new: &WrappedKek) -> Result<bool, RepositoryError>;
 
-    /// Exchanges root key and canary of the installation, if it still has this
-    /// root key. `false` where it has not.
+    /// Exchanges root key, canary and time of the installation, if it still has
+    /// this root key. `false` where it has not.
     ///
     /// # Errors
     /// As storage fails.

@@ -132,6 +132,54 @@ pub fn retired_keks_come_in_pages(repository: &dyn Repository) {
     assert_eq!(ids(Some(id(3)), 2), []);
 }
 
+/// Active KEKs that are old, or seal many rows.
+pub fn worn_keks_are_found(repository: &dyn Repository) {
+    let old = WrappedKek {
+        created: sample::NOW.plus_seconds(-1),
+        ..sample::kek(3, "old")
+    };
+    let retired = WrappedKek {
+        state: KekState::Retired,
+        ..old.clone()
+    };
+    let retired = WrappedKek {
+        id: sample::kek_id(4),
+        scope: sample::kek(4, "retired").scope,
+        ..retired
+    };
+    let server = WrappedKek {
+        scope: KekScope::Server(ServerKey::TokenHash),
+        created: old.created,
+        ..sample::kek(2, "x")
+    };
+    let full = sample::kek(1, "project");
+    for kek in [&old, &retired, &server, &full] {
+        insert(repository, kek);
+    }
+    for number in 1..=2 {
+        let secret = with_payload(number);
+        let payload = sample::payload(1, 0x11);
+        write(repository, move |tx| {
+            tx.insert_secret(&secret, Some(&payload))
+        });
+    }
+    let found = |made_before, rows_above, limit| {
+        let keks = read(repository, move |tx| {
+            tx.worn_keks(made_before, rows_above, limit)
+        });
+        keks.into_iter()
+            .map(|(kek, rows)| (kek.id, rows))
+            .collect::<Vec<_>>()
+    };
+    let (now, ever) = (sample::NOW, sample::NOW.plus_seconds(-100));
+    assert_eq!(found(ever, 2, 9), []);
+    assert_eq!(found(ever, u64::MAX, 9), []);
+    assert_eq!(found(ever, 1, 9), [(full.id, 2)]);
+    assert_eq!(found(now, 2, 9), [(old.id, 0)]);
+    assert_eq!(found(now, 1, 9), [(full.id, 2), (old.id, 0)]);
+    assert_eq!(found(now, 1, 1), [(full.id, 2)]);
+}
+
 /// A generation is there once per scope.
 pub fn a_generation_is_there_once(repository: &dyn Repository) {
     let retired = WrappedKek {
@@ -206,6 +254,7 @@ pub fn the_deployment_moves_by_compare_and_set(repository: &dyn Repository) {
     let new = Deployment {
         root: RootKeyId::from_bytes([7; 16]),
         canary: vec![9; 40],
+        created: sample::NOW.plus_seconds(1),
         ..old.clone()
     };
     let moved = new.clone();

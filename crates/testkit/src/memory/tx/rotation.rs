@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use donjon_domain::{
-    Deployment, KekId, KekScope, KekState, ProjectId, RootKeyId, Sealed, SealedKind, WrappedKek,
+    Deployment, KekId, KekScope, KekState, ProjectId, RootKeyId, Sealed, SealedKind, Timestamp,
+    WrappedKek,
     ports::{RepositoryError, RotationReads, RotationWrites, SealedObject, SealedRow},
 };
 
@@ -73,6 +74,24 @@ impl RotationReads for Tx {
         Ok(rows.take(limit as usize).collect())
     }
 
+    fn worn_keks(
+        &mut self,
+        made_before: Timestamp,
+        rows_above: u64,
+        limit: u32,
+    ) -> Result<Vec<(WrappedKek, u64)>, RepositoryError> {
+        let active = living(&self.state).filter(|kek| {
+            kek.state == KekState::Active && matches!(kek.scope, KekScope::Project(_))
+        });
+        let counted = active.map(|kek| (kek.clone(), sealed(&self.state, kek.id).len() as u64));
+        let mut worn: Vec<_> = counted
+            .filter(|(kek, rows)| kek.created < made_before || *rows > rows_above)
+            .collect();
+        worn.sort_by_key(|(kek, _)| *kek.id.as_bytes());
+        worn.truncate(limit as usize);
+        Ok(worn)
+    }
+
     fn count_sealed_by(&mut self, kek: &WrappedKek) -> Result<u64, RepositoryError> {
         Ok(sealed(&self.state, kek.id).len() as u64)
     }
@@ -101,6 +120,7 @@ impl RotationWrites for Tx {
         Ok(deployment.is_some_and(|deployment| {
             deployment.root = new.root;
             deployment.canary.clone_from(&new.canary);
+            deployment.created = new.created;
             true
         }))
     }
