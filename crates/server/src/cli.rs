@@ -81,7 +81,7 @@ pub(crate) enum Verb {
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
     /// Write the manual, one page for each verb, into a folder
-    #[command(hide = true)]
+    #[command(hide = true, after_help = MAN_EXAMPLES)]
     Man(Man),
 }
 

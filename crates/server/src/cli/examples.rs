@@ -121,6 +121,10 @@ Examples:
 
 Exit codes: 0 all is well, 1 something is not, 75 the database is damaged; others as for serve.";
 
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  donjon man man1";
+
 pub(super) const SECRETS_EXAMPLES: &str = "\
 Examples:
   donjon secrets move --config /etc/donjon/stores.toml --from database --to bao --dry-run";
