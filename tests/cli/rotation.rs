@@ -2,19 +2,14 @@
 
 use std::thread;
 
-use super::support::{Rig, Server};
+use super::support::{CONFIG, Rig, Server};
 
 fn config(rig: &Rig, root_key: &str) {
-    let text = format!("[root_key]\n{root_key}\n[rotation]\nrows_per_s = 200\n");
-    rig.write("donjon.toml", &text, 0o600);
-}
-
-fn serve(rig: &Rig) -> Server {
-    rig.serve_with(&["--config", "donjon.toml"])
+    rig.configure_root_key(&format!("{root_key}\n[rotation]\nrows_per_s = 200"));
 }
 
 fn rotate(rig: &Rig, args: &[&str]) -> String {
-    let args = [&["rotate"], args, &["--config", "donjon.toml"]].concat();
+    let args = [&["rotate"], args, &["--config", CONFIG]].concat();
     let ended = rig.run(&args);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     ended.stdout
@@ -22,7 +17,7 @@ fn rotate(rig: &Rig, args: &[&str]) -> String {
 
 /// After a kill, the log says so before.
 fn refused(rig: &Rig, text: &str) {
-    let ended = rig.run(&["serve", "--config", "donjon.toml"]);
+    let ended = rig.run(&["serve", "--config", CONFIG]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains(text), "{}", ended.stderr);
 }
@@ -52,7 +47,7 @@ fn a_project_changes_its_key_under_writers_and_kills() {
     assert_eq!(rig.run(&["init"]).code, Some(0));
     let token = rig.first_token();
     let mut stored = Vec::new();
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     let store = |server: &Server, stored: &mut Vec<(String, String)>| {
         let payload = format!("payload {}", stored.len());
         stored.push((server.store(&token, &payload), payload));
@@ -70,7 +65,7 @@ fn a_project_changes_its_key_under_writers_and_kills() {
             assert!(left(&status) > 0, "{round}: {status}");
         });
         server.kill();
-        server = serve(&rig);
+        server = rig.serve_configured();
     }
     wait_until_left(&rig, 0);
     for (path, payload) in &stored {
@@ -86,7 +81,7 @@ fn a_pause_holds_a_change_and_resume_ends_it() {
     config(&rig, "current = \"file:donjon-data/root.key\"");
     assert_eq!(rig.run(&["init"]).code, Some(0));
     let token = rig.first_token();
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     let path = server.store(&token, "held");
     rotate(&rig, &["pause"]);
     let status = rotate(&rig, &["project"]);
@@ -105,7 +100,7 @@ fn a_pause_holds_a_change_and_resume_ends_it() {
     assert_eq!(server.stop(), Some(0));
     // Where no server runs, it is done at once.
     assert_eq!(left(&rotate(&rig, &["project"])), 0);
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     assert_eq!(server.read(&token, &path).body, "held");
     assert_eq!(server.stop(), Some(0));
     let ended = rig.run(&["rotate", "pause"]);
@@ -119,10 +114,10 @@ fn the_root_key_changes_beside_requests_and_the_old_one_can_go() {
     rig.run(&["root-key", "new", "one.key"]);
     rig.run(&["root-key", "new", "two.key"]);
     config(&rig, "current = \"file:one.key\"");
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     let token = rig.first_token();
     let path = server.store(&token, "kept");
-    let ended = rig.run(&["rotate", "root", "--config", "donjon.toml"]);
+    let ended = rig.run(&["rotate", "root", "--config", CONFIG]);
     assert_eq!(ended.code, Some(1));
     assert!(
         ended.stderr.contains("root_key.previous"),
@@ -135,7 +130,7 @@ fn the_root_key_changes_beside_requests_and_the_old_one_can_go() {
         &rig,
         "current = \"file:two.key\"\nprevious = \"file:one.key\"",
     );
-    let server = serve(&rig);
+    let server = rig.serve_configured();
     let status = rotate(&rig, &["status"]);
     assert!(status.contains("waits to be taken into use"), "{status}");
     let status = rotate(&rig, &["root", "--wait"]);
@@ -148,7 +143,7 @@ fn the_root_key_changes_beside_requests_and_the_old_one_can_go() {
     config(&rig, "current = \"file:one.key\"");
     refused(&rig, "wrong root key");
     config(&rig, "current = \"file:two.key\"");
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     assert_eq!(server.read(&token, &path).body, "kept");
     assert_eq!(server.stop(), Some(0));
 }
@@ -160,7 +155,7 @@ fn a_start_refuses_to_lose_a_root_key_that_is_needed() {
     rig.run(&["root-key", "new", "one.key"]);
     rig.run(&["root-key", "new", "two.key"]);
     config(&rig, "current = \"file:one.key\"");
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     let token = rig.first_token();
     let path = server.store(&token, "kept");
     assert_eq!(server.stop(), Some(0));
@@ -168,7 +163,7 @@ fn a_start_refuses_to_lose_a_root_key_that_is_needed() {
         &rig,
         "current = \"file:two.key\"\nprevious = \"file:one.key\"",
     );
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     rotate(&rig, &["pause"]);
     let status = rotate(&rig, &["root"]);
     assert_eq!(left(&status), 2, "{status}");
@@ -181,7 +176,7 @@ fn a_start_refuses_to_lose_a_root_key_that_is_needed() {
         &rig,
         "current = \"file:two.key\"\nprevious = \"file:one.key\"",
     );
-    server = serve(&rig);
+    server = rig.serve_configured();
     wait_until_left(&rig, 0);
     assert_eq!(server.read(&token, &path).body, "kept");
     assert_eq!(server.stop(), Some(0));
@@ -191,8 +186,8 @@ fn a_start_refuses_to_lose_a_root_key_that_is_needed() {
 fn keys_past_their_limits_are_named_in_the_log_and_in_the_status() {
     let rig = Rig::new();
     let limit = "[rotation]\nkey_age_warn_days = -1\nkey_rows_warn = 1\n";
-    rig.write("donjon.toml", limit, 0o600);
-    let mut server = serve(&rig);
+    rig.configure(limit);
+    let mut server = rig.serve_configured();
     let token = rig.first_token();
     server.store(&token, "one");
     assert_eq!(rotate(&rig, &["status"]).lines().count(), 2);
@@ -203,19 +198,18 @@ fn keys_past_their_limits_are_named_in_the_log_and_in_the_status() {
     assert!(status.ends_with("\n0 left\n"), "{status}");
     assert_eq!(server.stop(), Some(0));
     assert!(!server.log.join("\n").contains(line));
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     assert!(server.wait_for(line).contains(" WARN "));
     assert_eq!(server.stop(), Some(0));
 
     // A limit of no days at all is passed by every key.
-    rig.write("donjon.toml", "[rotation]\nkey_age_warn_days = 0\n", 0o600);
+    rig.configure("[rotation]\nkey_age_warn_days = 0\n");
     let status = rotate(&rig, &["status"]);
     assert!(status.starts_with("root key "), "{status}");
     assert!(status.contains("key 1 of project default"), "{status}");
-    rig.write("donjon.toml", "[rotation]\nkey_age_warn_days = -2\n", 0o600);
+    rig.configure("[rotation]\nkey_age_warn_days = -2\n");
     assert_eq!(
-        rig.run(&["rotate", "status", "--config", "donjon.toml"])
-            .code,
+        rig.run(&["rotate", "status", "--config", CONFIG]).code,
         Some(2)
     );
 }

@@ -2,18 +2,10 @@
 
 use std::fs;
 
-use super::support::{Ended, Rig, Server, chmod};
-
-fn config(rig: &Rig, root_key: &str) {
-    rig.write("donjon.toml", &format!("[root_key]\n{root_key}\n"), 0o600);
-}
-
-fn serve(rig: &Rig) -> Server {
-    rig.serve_with(&["--config", "donjon.toml"])
-}
+use super::support::{CONFIG, Ended, Rig, chmod};
 
 fn shred(rig: &Rig, args: &[&str]) -> Ended {
-    rig.run(&[&["shred", "--config", "donjon.toml"], args].concat())
+    rig.run(&[&["shred", "--config", CONFIG], args].concat())
 }
 
 /// The folder as it is, for later.
@@ -43,8 +35,8 @@ fn what_was_deleted_is_unreadable_in_backups_without_the_old_root_key() {
     let rig = Rig::new();
     rig.run(&["root-key", "new", "one.key"]);
     rig.run(&["root-key", "new", "two.key"]);
-    config(&rig, "current = \"file:one.key\"");
-    let mut server = serve(&rig);
+    rig.configure_root_key("current = \"file:one.key\"");
+    let mut server = rig.serve_configured();
     let token = rig.first_token();
     let kept = server.store(&token, "kept");
     let gone = server.store(&token, "gone");
@@ -60,11 +52,8 @@ fn what_was_deleted_is_unreadable_in_backups_without_the_old_root_key() {
         ended.stderr
     );
 
-    config(
-        &rig,
-        "current = \"file:two.key\"\nprevious = \"file:one.key\"",
-    );
-    let mut server = serve(&rig);
+    rig.configure_root_key("current = \"file:two.key\"\nprevious = \"file:one.key\"");
+    let mut server = rig.serve_configured();
     assert_eq!(server.with_token("DELETE", &gone, &token, "").status, 204);
     assert_eq!(server.stop(), Some(0));
     // Where no server runs, the key of a project need not be kept for requests on the way.
@@ -84,14 +73,14 @@ fn what_was_deleted_is_unreadable_in_backups_without_the_old_root_key() {
     );
 
     fs::remove_file(rig.path("one.key")).unwrap();
-    config(&rig, "current = \"file:two.key\"");
-    let mut server = serve(&rig);
+    rig.configure_root_key("current = \"file:two.key\"");
+    let mut server = rig.serve_configured();
     assert_eq!(server.read(&token, &kept).body, "kept");
     assert_eq!(server.read(&token, &gone).status, 404);
     assert_eq!(server.stop(), Some(0));
     // Nothing of the old keys is under the new root key: the backup does not open with it.
     restore(&rig, &backup);
-    let ended = rig.run(&["serve", "--config", "donjon.toml"]);
+    let ended = rig.run(&["serve", "--config", CONFIG]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("wrong root key"), "{}", ended.stderr);
 }
@@ -99,12 +88,12 @@ fn what_was_deleted_is_unreadable_in_backups_without_the_old_root_key() {
 #[test]
 fn a_project_goes_with_its_keys_beside_a_working_server() {
     let rig = Rig::new();
-    config(&rig, "current = \"file:donjon-data/root.key\"");
+    rig.configure_root_key("current = \"file:donjon-data/root.key\"");
     rig.run(&["init"]);
     let web = rig.run(&["token", "create", "--project", "web"]).stdout;
     let web = web.trim();
     let other = rig.first_token();
-    let server = serve(&rig);
+    let server = rig.serve_configured();
     let kept = server.store(&other, "kept");
     let paths: Vec<String> = (0..100).map(|_| server.store(web, "gone")).collect();
 
@@ -132,7 +121,7 @@ fn a_project_goes_with_its_keys_beside_a_working_server() {
     let path = server.store(web, "new");
     assert_eq!(server.read(web, &path).body, "new");
     server.kill();
-    let mut server = serve(&rig);
+    let mut server = rig.serve_configured();
     assert_eq!(server.read(web, &path).body, "new");
     assert_eq!(server.read(&other, &kept).body, "kept");
     assert_eq!(server.stop(), Some(0));

@@ -16,6 +16,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// In the folder of the test.
+pub(crate) const CONFIG: &str = "donjon.toml";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder for one test, and the program working in it.
@@ -121,6 +123,20 @@ impl Rig {
         assert!(ended.stderr.starts_with("donjon: "), "{}", ended.stderr);
         assert!(ended.stderr.contains(text), "{}", ended.stderr);
         ended
+    }
+
+    /// Writes the configuration that [`Self::serve_configured`] takes.
+    pub(crate) fn configure(&self, text: &str) {
+        self.write(CONFIG, text, 0o600);
+    }
+
+    /// Names root keys and nothing else: lines of the table `root_key`.
+    pub(crate) fn configure_root_key(&self, lines: &str) {
+        self.configure(&format!("[root_key]\n{lines}\n"));
+    }
+
+    pub(crate) fn serve_configured(&self) -> Server {
+        self.serve_with(&["--config", CONFIG])
     }
 
     /// Starts a server on a free port and waits until it listens.
