@@ -56,29 +56,8 @@ impl<'a> Wrapped<'a> {
 
 /// What the MAC covers.
 pub(crate) fn authenticated(binding: &WrapBinding<'_>, bytes: &[u8]) -> Vec<u8> {
-    let binding = binding_bytes(binding);
+    let binding = binding.to_bytes();
     [LABEL, &length(&binding), &binding, bytes].concat()
-}
-
-/// Different bindings have different bytes: the only field of varying length
-/// stands at the end.
-pub(crate) fn binding_bytes(binding: &WrapBinding<'_>) -> Vec<u8> {
-    match binding {
-        WrapBinding::Canary(deployment) => [b"c", &deployment.as_bytes()[..]].concat(),
-        WrapBinding::Kek {
-            deployment,
-            id,
-            scope,
-            generation,
-        } => [
-            b"k",
-            &deployment.as_bytes()[..],
-            id.as_bytes(),
-            &generation.to_be_bytes(),
-            &scope.to_binding_bytes(),
-        ]
-        .concat(),
-    }
 }
 
 fn length(bytes: &[u8]) -> [u8; 8] {

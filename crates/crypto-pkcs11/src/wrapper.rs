@@ -71,7 +71,7 @@ impl DeviceWrapper {
         self.entropy.fill(&mut iv);
         let labels = self.labels.clone();
         let head = wrapped::head(mechanism, self.id, &iv);
-        let aad = wrapped::binding_bytes(&binding);
+        let aad = binding.to_bytes();
         let binding = OwnedBinding::of(&binding);
         let plain = Zeroizing::new(key.expose().to_vec());
         let call = move |link: &Link| {
@@ -96,7 +96,7 @@ impl DeviceWrapper {
         }
         let bytes = bytes.to_vec();
         let labels = self.labels.clone();
-        let aad = wrapped::binding_bytes(&binding);
+        let aad = binding.to_bytes();
         let binding = OwnedBinding::of(&binding);
         let call = move |link: &Link| {
             let wrapped = Wrapped::parse(&bytes).ok_or(DeviceError::DoesNotUnwrap)?;

@@ -26,26 +26,8 @@ pub(crate) fn split(bytes: &[u8], root: RootKeyId, version: u32) -> Option<&[u8]
     bytes.strip_prefix(&head[..])
 }
 
-/// Different bindings have different bytes: the only field of varying length
-/// stands at the end.
 pub(crate) fn binding_bytes(binding: &WrapBinding<'_>) -> Vec<u8> {
-    let place = match binding {
-        WrapBinding::Canary(deployment) => [b"c", &deployment.as_bytes()[..]].concat(),
-        WrapBinding::Kek {
-            deployment,
-            id,
-            scope,
-            generation,
-        } => [
-            b"k",
-            &deployment.as_bytes()[..],
-            id.as_bytes(),
-            &generation.to_be_bytes(),
-            &scope.to_binding_bytes(),
-        ]
-        .concat(),
-    };
-    [LABEL, &place].concat()
+    [LABEL, &binding.to_bytes()].concat()
 }
 
 const VERSION: u8 = 1;

@@ -83,6 +83,30 @@ pub enum WrapBinding<'a> {
     },
 }
 
+impl WrapBinding<'_> {
+    /// What a wrapped key is authenticated with. Different bindings have
+    /// different bytes: the only field of varying length stands at the end.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Canary(deployment) => [b"c", &deployment.as_bytes()[..]].concat(),
+            Self::Kek {
+                deployment,
+                id,
+                scope,
+                generation,
+            } => [
+                b"k",
+                &deployment.as_bytes()[..],
+                id.as_bytes(),
+                &generation.to_be_bytes(),
+                &scope.to_binding_bytes(),
+            ]
+            .concat(),
+        }
+    }
+}
+
 /// What stands in an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SealedKind {
