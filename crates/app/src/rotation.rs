@@ -178,14 +178,17 @@ impl Rotation {
                 Ok(is_first)
             })
             .await;
-        let is_first = written?;
-        // Whoever was first: what is sealed from now on gets the new key.
+        // Whoever was first, and whether or not it is known that it happened: what
+        // is sealed from now on gets the key that is active now.
         self.core.sealing.forget_active(project);
-        if !is_first {
-            return Ok(Begun::UnderWay);
+        if !matches!(written, Ok(false)) {
+            self.walk().retire(retired, self.core.clock.now());
         }
-        self.walk().retire(retired, self.core.clock.now());
-        Ok(Begun::Begun)
+        Ok(if written? {
+            Begun::Begun
+        } else {
+            Begun::UnderWay
+        })
     }
 
     /// The projects that have keys, up to `limit` of them behind `after`, by

@@ -134,6 +134,11 @@ impl Sealing {
             SealedObject::Order(id) => passphrase_binding(project, id),
         };
         let plain = self.open_as(&binding, &row.sealed).await?;
+        let active = self.active.get(project);
+        if active.is_some_and(|kek| kek.id == row.sealed.kek) {
+            // Retired behind the back of this process, or of whoever asked for it.
+            self.active.forget(project);
+        }
         self.seal_as(&binding, &plain).await
     }
 

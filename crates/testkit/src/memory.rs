@@ -35,6 +35,7 @@ struct Inner {
     state: State,
     health: Option<Health>,
     failures: VecDeque<Option<RepositoryErrorKind>>,
+    loses_outcome: bool,
 }
 
 impl MemoryRepository {
@@ -65,6 +66,11 @@ impl MemoryRepository {
         failures.push_back(Some(kind));
     }
 
+    /// Makes the next write that succeeds say that its outcome is unknown.
+    pub fn lose_next_outcome(&self) {
+        self.lock().loses_outcome = true;
+    }
+
     /// What [`Repository::health`] says from now on. While it is
     /// [`Health::Stopped`] every write fails with
     /// [`RepositoryErrorKind::Unavailable`], while it is [`Health::Full`]
@@ -84,7 +90,9 @@ impl MemoryRepository {
         mut job: impl FnMut(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut inner = self.lock();
-        inner.admit_write().map_err(storage)?;
+        if let Err(error) = inner.admit_write() {
+            return Err(storage(error));
+        }
         let full = inner.health() == Health::Full;
         if self.twice {
             // Its outcome is that of a transaction which never happened.
@@ -93,6 +101,10 @@ impl MemoryRepository {
         let mut tx = Tx::new(inner.state.clone(), full);
         let value = job(&mut tx)?;
         inner.state = tx.into_state();
+        if std::mem::take(&mut inner.loses_outcome) {
+            let unknown = RepositoryError::new(RepositoryErrorKind::OutcomeUnknown);
+            return Err(storage(unknown));
+        }
         Ok(value)
     }
 }

@@ -142,6 +142,52 @@ fn a_change_goes_on_after_a_kill_at_any_step() {
     }
 }
 
+/// A change that happened and was not heard of is a change: nothing is sealed any
+/// more with the key that it retired.
+#[test]
+fn a_change_whose_outcome_is_unknown_comes_to_an_end() {
+    let rig = Rig::new();
+    let app = rig.start(FakeCrypto::new(1)).unwrap();
+    let first = store(&app, "first");
+    rig.repository.lose_next_outcome();
+    let begun = block_on(app.rotation.begin_project(&ProjectId::new("p")));
+    assert!(matches!(begun, Err(Error::OutcomeUnknown(_))), "{begun:?}");
+    let second = store(&app, "second");
+    assert_eq!(status(&app).retired, [(ProjectId::new("p"), 1, 1)]);
+    finish(&rig, &app);
+    assert_eq!(payload(&app, first), b"first");
+    assert_eq!(payload(&app, second), b"second");
+}
+
+/// Even where this process was not asked, or its caller left before the answer.
+#[test]
+fn a_change_behind_the_back_of_a_process_comes_to_an_end() {
+    let rig = Rig::new();
+    let app = rig.start(FakeCrypto::new(1)).unwrap();
+    let first = store(&app, "first");
+    let other = rig.start(FakeCrypto::new(1)).unwrap();
+    assert_eq!(begin(&other), Begun::Begun);
+    let second = store(&app, "second");
+    finish(&rig, &app);
+    assert_eq!(payload(&app, first), b"first");
+    assert_eq!(payload(&app, second), b"second");
+}
+
+/// Steps until nothing is left.
+fn finish(rig: &Rig, app: &App) {
+    for _ in 0..10 {
+        match step(app) {
+            Step::Changed(_) => {}
+            Step::Waiting => rig.clock.advance_seconds(45),
+            Step::Done => {
+                assert_eq!(status(app).left(), 0);
+                return;
+            }
+        }
+    }
+    panic!("{:?}", status(app));
+}
+
 #[test]
 fn the_root_key_changes_and_the_old_one_is_not_needed_any_more() {
     let rig = Rig::new();
