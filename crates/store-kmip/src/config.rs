@@ -18,7 +18,8 @@ pub struct KmipConfig {
     pub login: Option<Login>,
     /// What all names begin with: letters, digits, `-` and `_`, with slashes between.
     pub prefix: String,
-    /// The most bytes of a payload, up to [`Self::PAYLOAD_BYTES_MAX`]; more is refused.
+    /// The most bytes of a payload that is put, up to [`Self::PAYLOAD_BYTES_MAX`]; more
+    /// is refused. What is there already is read, however large.
     /// Servers have limits that they do not tell, and some take a time that grows
     /// with the square.
     pub payload_bytes_max: usize,
@@ -52,12 +53,12 @@ pub enum SetupError {
     /// The password is not UTF-8.
     #[error("the password is not UTF-8")]
     Password,
-    /// More than a message can hold.
+    /// More than is read.
     #[error("payload_bytes_max is more than {}", KmipConfig::PAYLOAD_BYTES_MAX)]
     PayloadBytesMax,
 }
 
 impl KmipConfig {
-    /// 16 MiB.
-    pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+    /// 1 MiB. So much is read, whatever is taken now.
+    pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 }

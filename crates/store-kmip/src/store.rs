@@ -151,8 +151,9 @@ impl KmipStore {
     }
 
     async fn read(&self, place: &Place<'_>) -> Result<SecretBytes, CallError> {
+        // What is there may be of a time when more was taken.
         let limits = Limits {
-            bytes_max: self.payload_bytes_max + small().bytes_max,
+            bytes_max: KmipConfig::PAYLOAD_BYTES_MAX + small().bytes_max,
             ..Limits::default()
         };
         let calls = || vec![Call::names_of(place.id), Call::get(place.id)];

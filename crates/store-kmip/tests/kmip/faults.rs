@@ -337,3 +337,43 @@ fn what_is_too_large_is_not_sent() {
     assert_eq!(kind(refused), StoreErrorKind::Refused);
     assert_eq!(fake.shared().messages.load(Ordering::SeqCst), messages);
 }
+
+/// Whoever takes less from now on still reads what was put before.
+#[test]
+fn what_was_put_under_a_larger_limit_is_read() {
+    let _entered = enter();
+    let fake = Fake::start();
+    let with = |payload_bytes_max| {
+        KmipStore::new(KmipConfig {
+            payload_bytes_max,
+            ..fake.config()
+        })
+        .unwrap()
+    };
+    let largest = vec![7; KmipConfig::PAYLOAD_BYTES_MAX];
+    let locator = put(&with(largest.len()), &name(1, 1), &largest).unwrap();
+    let store = with(16);
+    assert_eq!(
+        kind(put(&store, &name(1, 2), &[7; 17])),
+        StoreErrorKind::Refused
+    );
+    assert!(get(&store, &locator).unwrap() == largest);
+}
+
+/// Of two objects with one name, as a put that arrived twice leaves them, none
+/// hides the other for good.
+#[test]
+fn two_of_one_name_are_found_one_after_the_other() {
+    let _entered = enter();
+    let (fake, at) = (Fake::start(), name(1, 1));
+    let store = fake.store();
+    put(&store, &at, b"a").unwrap();
+    let double = fake.state().objects.values().next().unwrap().clone();
+    fake.state().keep(double);
+    for left in [1, 0] {
+        let found = block_on(store.find(&at)).unwrap().unwrap();
+        block_on(store.delete(&found)).unwrap();
+        assert_eq!(fake.state().objects.len(), left);
+    }
+    assert_eq!(block_on(store.find(&at)).unwrap(), None);
+}
