@@ -26,7 +26,7 @@ pub struct Swept {
     pub removed: u64,
     /// Those that wait for another attempt.
     pub failed: u64,
-    /// Those that are not there, and may still arrive.
+    /// Those that are not there and may still arrive, or are still there.
     pub awaited: u64,
 }
 
@@ -156,7 +156,7 @@ impl Outbox {
 
 enum Removal {
     Gone,
-    /// Its put may still be on the way.
+    /// Its put may still be on the way, or what was deleted is still found.
     Awaited,
 }
 
@@ -168,20 +168,21 @@ async fn remove(
     now: Timestamp,
 ) -> Result<Removal, StoreError> {
     let name = core.outside.name(doomed.secret, doomed.outside.put);
-    match store.payloads.find(&name).await? {
-        Some(locator) => {
-            store.payloads.delete(&locator).await?;
-            Ok(Removal::Gone)
+    let mut deleted = 0;
+    while let Some(locator) = store.payloads.find(&name).await? {
+        if deleted == DOUBLES_MAX {
+            return Ok(Removal::Awaited);
         }
-        None => {
-            let is_late = |begun: Timestamp| now < begun.plus_seconds(ARRIVAL_S_MAX);
-            Ok(if doomed.begun.is_some_and(is_late) {
-                Removal::Awaited
-            } else {
-                Removal::Gone
-            })
-        }
+        // A put that arrived twice may have left two.
+        store.payloads.delete(&locator).await?;
+        deleted += 1;
     }
+    let is_late = |begun: Timestamp| now < begun.plus_seconds(ARRIVAL_S_MAX);
+    Ok(if deleted == 0 && doomed.begun.is_some_and(is_late) {
+        Removal::Awaited
+    } else {
+        Removal::Gone
+    })
 }
 
 /// Five seconds, then twice as long each time, up to an hour.
@@ -195,6 +196,8 @@ impl fmt::Debug for Outbox {
     }
 }
 
+/// Payloads of one name that are deleted in one step.
+const DOUBLES_MAX: u32 = 4;
 /// Of one store in one step.
 const STEP_MAX: u32 = 100;
 /// How long a put may be under way: longer than any request or order waits for

@@ -28,6 +28,8 @@ type Hook = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Inner {
     payloads: BTreeMap<PayloadName, Vec<u8>>,
+    /// How many more of a name are there.
+    doubles: BTreeMap<PayloadName, u32>,
     state: u64,
     calls: u64,
     /// What happens when the next call comes in.
@@ -97,6 +99,12 @@ impl FakePayloadStore {
         self.lock().payloads.remove(name).is_some()
     }
 
+    /// Makes so many more of a payload, of the same name, behind everybody's back:
+    /// each takes a delete of its own.
+    pub fn double(&self, name: &PayloadName, times: u32) {
+        self.lock().doubles.insert(*name, times);
+    }
+
     /// How many calls there were.
     pub fn calls(&self) -> u64 {
         self.lock().calls
@@ -163,7 +171,10 @@ impl PayloadStore for FakePayloadStore {
     fn delete<'a>(&'a self, locator: &'a Locator) -> BoxFuture<'a, Result<(), StoreError>> {
         self.call(|inner| {
             if let Some(name) = name_of(locator) {
-                inner.payloads.remove(&name);
+                match inner.doubles.get_mut(&name) {
+                    Some(more @ 1..) => *more -= 1,
+                    _ => drop(inner.payloads.remove(&name)),
+                }
             }
             Ok(())
         })

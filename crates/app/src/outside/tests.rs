@@ -280,6 +280,26 @@ fn a_put_that_fails_leaves_nothing() {
     assert_eq!(stores.outbox(), 0);
 }
 
+/// A put that arrived twice.
+#[test]
+fn all_payloads_of_one_name_go() {
+    let stores = Stores::new();
+    for (doubles, steps) in [(1, 1), (3, 1), (6, 2)] {
+        let id = stores.create("x").unwrap();
+        stores.fake.double(&stores.fake.names()[0], doubles);
+        stores.delete(id);
+        for step in 1..=steps {
+            let swept = stores.step();
+            let is_last = step == steps;
+            assert_eq!(swept.removed, u64::from(is_last), "{doubles} {step}");
+            assert_eq!(swept.awaited, u64::from(!is_last), "{doubles} {step}");
+            assert_eq!(stores.fake.names().is_empty(), is_last);
+            stores.wait_s(60);
+        }
+        assert_eq!(stores.outbox(), 0);
+    }
+}
+
 #[test]
 fn a_secret_that_is_not_stored_leaves_nothing_outside() {
     let stores = Stores::new();

@@ -286,3 +286,34 @@ fn no_byte_of_an_answer_matters_too_much() {
     fake.set_fault(None);
     assert_eq!(get(&store, &locator).unwrap(), [0x55; 32]);
 }
+
+/// Who may not look, or may not see what is there, does not know that it is gone.
+#[test]
+fn a_lack_of_rights_is_no_absence() {
+    const PERMISSION_DENIED: u32 = 0x0c;
+    let _entered = enter();
+    let fake = Fake::start();
+    let store = fake.store();
+    let locator = put(&store, &name(1, 1), b"a").unwrap();
+    for operation in [0x08, 0x0b] {
+        // Locate, and the attributes of what it found.
+        let lie: Lie = Box::new(move |bytes| {
+            let mut message = decode(&bytes, &Limits::default()).unwrap();
+            let result = find_mut(&mut message, 0x000f).unwrap();
+            if find_mut(result, 0x005c).unwrap().value == Value::Enumeration(operation) {
+                find_mut(result, 0x007f).unwrap().value = Value::Enumeration(1);
+                items_mut(result).retain(|item| item.tag != Tag::standard(0x007c));
+                items_mut(result).push(Item {
+                    tag: Tag::standard(0x007e),
+                    value: Value::Enumeration(PERMISSION_DENIED),
+                });
+            }
+            encode(&message).unwrap().to_vec()
+        });
+        fake.set_fault(Some(Fault::Lie(Arc::from(lie))));
+        let found = block_on(store.find(&name(1, 1))).unwrap_err();
+        assert_eq!(found.kind(), StoreErrorKind::Refused, "{operation:#x}");
+        fake.set_fault(None);
+    }
+    assert_eq!(block_on(store.find(&name(1, 1))).unwrap(), Some(locator));
+}
