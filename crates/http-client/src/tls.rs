@@ -1,7 +1,10 @@
 //! Certificates for the way to a server.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,7 +12,10 @@ use std::{
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer, ServerName,
+        pem::{self, PemObject},
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -31,7 +37,8 @@ pub struct TlsFiles {
     pub cafile: Option<PathBuf>,
     /// The certificate to show, with its intermediates. Needs `keyfile`.
     pub certfile: Option<PathBuf>,
-    /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
+    /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted. Its group may read it,
+    /// others may not.
     pub keyfile: Option<PathBuf>,
 }
 
@@ -46,6 +53,16 @@ pub enum TlsError {
         path: PathBuf,
         /// What went wrong.
         source: BoxError,
+    },
+    /// Others can read or exchange the private key.
+    #[error(
+        "private key {path}: mode {mode:04o} lets others at it, run chmod 0600 on it, or 0640 where a group has to read it"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The file holds no certificate.
     #[error("no certificate in {path}")]
@@ -133,8 +150,7 @@ fn config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => {
             let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
-            let config = builder.with_client_auth_cert(chain, key);
+            let config = builder.with_client_auth_cert(chain, private_key(key)?);
             config.map_err(TlsError::Unusable)
         }
         _ => Err(TlsError::Unpaired),
@@ -153,10 +169,26 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(certificates)
 }
 
-fn unreadable(path: &Path, error: rustls::pki_types::pem::Error) -> TlsError {
+/// Reads the key, if nobody beside its owner and its group can, as that of the server
+/// itself.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let failed = |error: io::Error| unreadable(path, pem::Error::Io(error));
+    let mut file = File::open(path).map_err(failed)?;
+    // Asked of the open file, so that it cannot be exchanged in between.
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    if mode & 0o037 != 0 {
+        return Err(TlsError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    PrivateKeyDer::from_pem_reader(&mut file).map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: pem::Error) -> TlsError {
     // The text of this error may show what stands in the file.
     let source: BoxError = match error {
-        rustls::pki_types::pem::Error::Io(error) => error.into(),
+        pem::Error::Io(error) => error.into(),
         _ => "no PEM".into(),
     };
     TlsError::Unreadable {

@@ -7,7 +7,10 @@
 
 mod bao;
 
-use std::{fmt::Write, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write, fs::Permissions, net::IpAddr, os::unix::fs::PermissionsExt, path::PathBuf,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use donjon_vault_client::{Call, Login, ServerConfig, TlsFiles, VaultClient, VaultError};
@@ -210,7 +213,9 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key, &issuer).unwrap();
         std::fs::write(authority.path("server.pem"), signed.pem()).unwrap();
-        std::fs::write(authority.path("server.key"), key.serialize_pem()).unwrap();
+        let path = authority.path("server.key");
+        std::fs::write(&path, key.serialize_pem()).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
         authority
     }
 

@@ -1,6 +1,11 @@
 //! CA bundle and client certificate.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    fs::Permissions,
+    net::IpAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, SanType};
 use rustls::{
@@ -45,7 +50,9 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.path(&format!("{name}.pem")), signed.pem()).unwrap();
-        std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        let path = self.path(&format!("{name}.key"));
+        std::fs::write(&path, key.serialize_pem()).unwrap();
+        chmod(&path, 0o600);
     }
 
     /// A Keystone that lets in whoever shows a certificate, if it `wants_certificate`.
@@ -71,6 +78,10 @@ impl Authority {
         fake.knows("t", member());
         fake
     }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 fn rig(fake: Fake, tls: TlsFiles) -> Rig {
@@ -141,10 +152,42 @@ async fn files_that_cannot_be_used_stop_the_start() {
     assert!(matches!(alone, Err(SetupError::Tls(TlsError::Unpaired))));
     let other = set_up(|tls, at| {
         tls.certfile = Some(at.path("client.pem"));
+        chmod(&at.path("ca.pem"), 0o640);
         tls.keyfile = Some(at.path("ca.pem"));
     });
     assert!(matches!(
         other,
         Err(SetupError::Tls(TlsError::Unreadable { .. }))
     ));
+}
+
+/// As the server's own key: a group may share it, others may not read it.
+#[tokio::test]
+async fn a_private_key_that_others_may_read_is_refused() {
+    let authority = Authority::new();
+    authority.issue("client");
+    let set_up = |mode| {
+        chmod(&authority.path("client.key"), mode);
+        let mut config = KeystoneConfig::new("https://k", password("p"));
+        config.tls = TlsFiles {
+            cafile: Some(authority.path("ca.pem")),
+            certfile: Some(authority.path("client.pem")),
+            keyfile: Some(authority.path("client.key")),
+        };
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let clock = FixedClock::new(Timestamp::from_micros(0));
+        Keystone::new(config, Arc::new(clock), entropy).map(drop)
+    };
+    for mode in [0o600, 0o400, 0o640, 0o440] {
+        assert!(set_up(mode).is_ok(), "{mode:o}");
+    }
+    for mode in [0o644, 0o604, 0o660, 0o620, 0o602, 0o666] {
+        let Err(SetupError::Tls(error)) = set_up(mode) else {
+            panic!("{mode:o}");
+        };
+        assert!(matches!(error, TlsError::Exposed { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("client.key: mode 0"), "{text}");
+        assert!(text.contains("chmod 0600"), "{text}");
+    }
 }

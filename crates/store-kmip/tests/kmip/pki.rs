@@ -1,7 +1,8 @@
 //! A certificate authority, a server and a client.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -38,7 +39,9 @@ impl Pki {
             params.extended_key_usages = vec![usage];
             let certificate = params.signed_by(&key, &ca).unwrap();
             fs::write(pki.path(&format!("{name}.pem")), certificate.pem()).unwrap();
-            fs::write(pki.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+            let path = pki.path(&format!("{name}.key"));
+            fs::write(&path, key.serialize_pem()).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
         }
         pki
     }
