@@ -19,27 +19,30 @@ use std::{
 use donjon_domain::{
     DeploymentId, PutId, SecretBytes, SecretId,
     ports::{
-        BoxFuture, Listed, Locator, OutsidePayload, PayloadName, PayloadStore, StoreError,
-        StoreErrorKind,
+        BoxError, BoxFuture, Listed, Locator, OutsidePayload, PayloadName, PayloadStore,
+        StoreError, StoreErrorKind,
     },
 };
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 /// Keeps payloads in a folder that nobody else may read. Needs a tokio runtime.
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     folder: Arc<Path>,
     patience: Duration,
+    threads: Arc<Semaphore>,
 }
 
 impl FolderStore {
     /// The folder has to be there. A call that lasts longer than `patience`
-    /// ends as if the store were away.
+    /// ends as if the store were away; so does one that finds no thread in that
+    /// time, of which there are 32.
     #[must_use]
     pub fn new(folder: PathBuf, patience: Duration) -> Self {
         Self {
             folder: folder.into(),
             patience,
+            threads: Arc::new(Semaphore::new(THREADS_MAX)),
         }
     }
 
@@ -48,14 +51,20 @@ impl FolderStore {
         &self,
         work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
-        let (folder, patience) = (Arc::clone(&self.folder), self.patience);
-        Box::pin(async move {
-            let working = spawn_blocking(move || work(&folder));
-            match timeout(patience, working).await {
-                Ok(Ok(done)) => done,
-                Ok(Err(panic)) => Err(StoreError::with_source(StoreErrorKind::Internal, panic)),
-                Err(late) => Err(StoreError::with_source(StoreErrorKind::Unavailable, late)),
-            }
+        let (folder, threads) = (Arc::clone(&self.folder), Arc::clone(&self.threads));
+        let working = async {
+            let permit = threads.acquire_owned().await.map_err(internal)?;
+            let done = spawn_blocking(move || {
+                // A thread that hangs counts for as long as it does.
+                let _permit = permit;
+                work(&folder)
+            });
+            done.await.map_err(internal)?
+        };
+        let in_time = timeout(self.patience, working);
+        Box::pin(async {
+            let late = |late| StoreError::with_source(StoreErrorKind::Unavailable, late);
+            in_time.await.map_err(late)?
         })
     }
 }
@@ -71,10 +80,9 @@ impl PayloadStore for FolderStore {
             let entry = entry(&name);
             let path = folder.join(&entry);
             let parent = folder.join(name.deployment.to_string());
-            if !parent.exists() {
-                make(&parent).map_err(failed)?;
-                sync(folder).map_err(failed)?;
-            }
+            make(&parent).map_err(failed)?;
+            // Always: who made it may not have come so far.
+            sync(folder).map_err(failed)?;
             // A name is never used twice. What is cut off here is found by it.
             let mut file = OpenOptions::new()
                 .write(true)
@@ -184,7 +192,7 @@ fn name_in(deployment: DeploymentId, key: &str) -> Option<PayloadName> {
 
 fn make(folder: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(folder) {
-        // Another put was faster.
+        // It is there, or another put was faster.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
@@ -210,3 +218,11 @@ fn failed(error: io::Error) -> StoreError {
     };
     StoreError::with_source(kind, error)
 }
+
+/// The runtime ends, or the work panicked.
+fn internal(error: impl Into<BoxError>) -> StoreError {
+    StoreError::with_source(StoreErrorKind::Internal, error)
+}
+
+/// More do not make a disk faster, and all of them may hang.
+const THREADS_MAX: usize = 32;

@@ -5,7 +5,7 @@
     reason = "a test that fails where something is lacking"
 )]
 
-use std::{fs, sync::OnceLock, time::Duration};
+use std::{fs, process::Command, sync::OnceLock, time::Duration};
 
 use donjon_domain::{
     ContentType, SecretBytes, SecretType,
@@ -71,6 +71,39 @@ fn a_folder_that_is_gone_is_away() {
         block_on(case.store.check()).unwrap_err().kind(),
     ];
     assert_eq!(kinds, [StoreErrorKind::Unavailable; 6]);
+}
+
+/// What hangs takes threads, but not all of the runtime's.
+#[test]
+fn threads_that_hang_are_bounded() {
+    let case = Case::new();
+    let store = FolderStore::new(case.folder.path().to_owned(), Duration::from_millis(30));
+    let at = sample::payload_name(1, 1, 1);
+    let folder = case.folder.path().join(at.deployment.to_string());
+    fs::create_dir(&folder).unwrap();
+    // A file that nobody ever writes: opening it waits for a writer.
+    let file = folder.join(format!("{}.{}", at.secret, at.put));
+    let made = Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    let locator = block_on(store.find(&at)).unwrap().unwrap();
+    let before = threads();
+    for call in 0..100 {
+        let hung = block_on(store.get(&locator)).unwrap_err();
+        assert_eq!(hung.kind(), StoreErrorKind::Unavailable, "{call}");
+    }
+    // Not one for each call. Other tests may have some as well.
+    let more = threads() - before;
+    let is_away = block_on(store.check()).unwrap_err().kind();
+    assert_eq!(is_away, StoreErrorKind::Unavailable);
+    // They go on when somebody writes, and so do others.
+    let writer = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    drop(writer);
+    assert!(more < 64, "{more}");
+    assert!((0..300).any(|_| block_on(store.check()).is_ok()));
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 /// `docs/plugins.md` shows this crate, and not what it once was.
