@@ -11,6 +11,7 @@
 mod client;
 mod endpoint;
 mod tls;
+mod words;
 
 /// A boxed source of an error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -18,6 +19,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub use client::{Client, Question, Reply};
 pub use endpoint::{Endpoint, InvalidUrl};
 pub use tls::{Tls, TlsError, TlsFiles};
+pub use words::one_line;
 
 /// No answer.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 //! of them or in [`Garbled`].
 
 use donjon_domain::ports::{StoreError, StoreErrorKind};
+use donjon_http_client::one_line;
 use donjon_kmip_ttlv::{DecodeError, Item, Limits, Tag, Value, decode};
 
 use crate::{
@@ -91,7 +92,7 @@ fn outcome(mut item: Fields, number: u32, is_many: bool) -> Result<Outcome, Garb
             reason: item
                 .enumeration(tag::RESULT_REASON)
                 .unwrap_or(reason::GENERAL_FAILURE),
-            words: one_line(words),
+            words: one_line(words, WORDS_MAX),
             is_of_message: false,
         }));
     }
@@ -105,12 +106,6 @@ fn outcome(mut item: Fields, number: u32, is_many: bool) -> Result<Outcome, Garb
         None => Fields(Vec::new()),
     };
     Ok(Ok(payload))
-}
-
-/// What a server says ends up in the log.
-fn one_line(words: &str) -> String {
-    let printable = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(WORDS_MAX).collect()
 }
 
 impl Refusal {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use donjon_http_client::one_line;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
@@ -103,9 +104,7 @@ impl Answer {
     /// payloads. Short.
     pub(crate) fn words(&self) -> String {
         let errors: Errors = serde_json::from_slice(&self.body.0).unwrap_or_default();
-        let words = errors.errors.join("; ");
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let words: String = words.join(" ").chars().take(WORDS_MAX).collect();
+        let words = one_line(&errors.errors.join("; "), WORDS_MAX);
         if words.is_empty() {
             "without a reason".to_owned()
         } else {
@@ -134,6 +133,22 @@ mod tests {
             body: Body(Bytes::from_static(body.as_bytes())),
         };
         answer.found()
+    }
+
+    /// Words end up on the terminal of whoever moves secrets.
+    #[test]
+    fn words_do_not_steer_a_terminal() {
+        let answer = Answer {
+            url: "http://vault".into(),
+            what: "GET /v1/x".to_owned(),
+            status: StatusCode::BAD_REQUEST,
+            body: Body(Bytes::from_static(
+                br#"{"errors":["no\u001b[2J such\u009b1m", "\u001b]0;x\u0007path"]}"#,
+            )),
+        };
+        let error = answer.good().unwrap_err().to_string();
+        assert!(error.contains("no [2J such 1m; ]0;x path"), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
     }
 
     #[test]
