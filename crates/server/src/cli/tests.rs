@@ -95,7 +95,7 @@ fn every_verb_has_examples_that_parse() {
                     before.trim().is_empty() || before.trim().starts_with("DONJON_")
                 })
             })
-            .map(|(_, rest)| rest.split('>').next().unwrap_or(rest))
+            .map(|(_, rest)| rest.split(['>', '|']).next().unwrap_or(rest))
             .collect();
         assert!(!examples.is_empty(), "{}", verb.get_name());
         for example in examples {
