@@ -3,12 +3,13 @@
 //!
 //! A put is written down before it is made and its name is never used again, so
 //! what a store lists and the database does not know after that becomes nobody's
-//! payload any more. It is asked again before anything is removed.
+//! payload any more. It is asked again before anything is removed, and of all
+//! stores: a name does not say which one it is in, and two may be one place.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use donjon_domain::{
-    Outside, ProjectId, PutId, SecretId, SecretStoreId, StoredPayload,
+    ProjectId, PutId, SecretId, SecretStoreId, StoredPayload,
     ports::{
         Listed, OutsideCount, ReadTx, Reading, RepositoryError, RepositoryExt, StoreError, Turn,
     },
@@ -81,11 +82,7 @@ impl Inspection {
         let payloads = &self.core.outside.get(findings.id)?.payloads;
         let mut removed = 0;
         while let Some(stray) = findings.strays.pop() {
-            if !self
-                .unknown(findings.id, vec![stray.0.clone()])
-                .await?
-                .is_empty()
-            {
+            if !self.unknown(vec![stray.0.clone()]).await?.is_empty() {
                 if let Err(error) = payloads.delete(&stray.0.locator).await {
                     findings.strays.push(stray);
                     findings.trouble = Some(error);
@@ -173,7 +170,7 @@ impl Inspection {
             after = Some(last.name);
             findings.payloads += listed.len() as u64;
             puts.extend(listed.iter().map(|payload| payload.name.put));
-            let strays = self.unknown(id, listed).await?;
+            let strays = self.unknown(listed).await?;
             findings.strays.extend(strays.into_iter().map(Stray));
         }
         self.look_for_rows(id, store, &puts, &mut findings).await?;
@@ -181,19 +178,14 @@ impl Inspection {
     }
 
     /// Those of which the database knows nothing.
-    async fn unknown(
-        &self,
-        store: SecretStoreId,
-        listed: Vec<Listed>,
-    ) -> Result<Vec<Listed>, Error> {
+    async fn unknown(&self, listed: Vec<Listed>) -> Result<Vec<Listed>, Error> {
         let found: Result<_, RepositoryError> = self
             .core
             .repository
             .read_with(Reading::Scan(Turn::SERVER), move |tx| {
                 let mut unknown = Vec::new();
                 for payload in &listed {
-                    let put = payload.name.put;
-                    if !tx.is_known_outside(Outside { store, put })? {
+                    if !tx.is_known_outside(payload.name.secret, payload.name.put)? {
                         unknown.push(payload.clone());
                     }
                 }

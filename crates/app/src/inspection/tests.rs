@@ -88,6 +88,34 @@ fn what_is_nobodys_is_found_and_removed() {
     assert!(look(&stores).strays.is_empty());
 }
 
+/// Two names of a server, for instance. What is of one is no stray of the other.
+#[test]
+fn what_is_in_one_place_under_two_names_is_somebodys_under_both() {
+    let stores = Stores::twice();
+    let id = stores.create("kept").unwrap();
+    let inspection = &stores.rig.app.inspection;
+    let found = block_on(inspection.stores()).unwrap();
+    assert_eq!(found.len(), 2);
+    for mut found in found {
+        assert_eq!((found.payloads, found.strays.len()), (1, 0));
+        let listed = block_on(stores.fake.list(sample::deployment().id, None, 1)).unwrap();
+        found.strays = listed.into_iter().map(Stray).collect();
+        assert_eq!(block_on(inspection.repair(&mut found)).unwrap(), 0);
+    }
+    assert_eq!(stores.payload(id).unwrap(), b"kept");
+    // Nor what waits to be removed from there.
+    stores.delete(id);
+    let found = block_on(inspection.stores()).unwrap();
+    assert!(found.iter().all(|found| found.strays.is_empty()));
+    let name = stray(&stores);
+    let found = block_on(inspection.stores()).unwrap();
+    assert!(found.iter().all(|found| found.strays.len() == 1));
+    for mut found in found {
+        block_on(inspection.repair(&mut found)).unwrap();
+    }
+    assert!(!stores.fake.names().contains(&name));
+}
+
 #[test]
 fn what_becomes_known_before_it_is_removed_stays() {
     let stores = Stores::new();

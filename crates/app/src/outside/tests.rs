@@ -24,6 +24,7 @@ pub(crate) struct Stores {
 
 const DATABASE: u64 = 1;
 const OUTSIDE: u64 = 2;
+const TWIN: u64 = 3;
 
 impl Stores {
     /// New payloads go outside, unless a project wants otherwise.
@@ -31,7 +32,16 @@ impl Stores {
         Self::on(FakePayloadStore::new())
     }
 
+    /// One place that is configured under two names.
+    pub(crate) fn twice() -> Self {
+        Self::named(FakePayloadStore::new(), &[OUTSIDE, TWIN])
+    }
+
     fn on(fake: FakePayloadStore) -> Self {
+        Self::named(fake, &[OUTSIDE])
+    }
+
+    fn named(fake: FakePayloadStore, numbers: &[u64]) -> Self {
         let fake = Arc::new(fake);
         let active = |number, is_global_default| ActiveStore {
             store: row(number),
@@ -39,8 +49,10 @@ impl Stores {
             is_global_default,
         };
         let mut outside = OutsideStores::new(sample::deployment().id);
-        let payloads: Arc<dyn PayloadStore> = fake.clone();
-        outside.add(id(OUTSIDE), "store 2".to_owned(), payloads);
+        for number in numbers {
+            let payloads: Arc<dyn PayloadStore> = fake.clone();
+            outside.add(id(*number), format!("store {number}"), payloads);
+        }
         let rig = Rig::with_stores(
             Policy::secure_rbac(),
             Bounds::default(),
@@ -49,7 +61,8 @@ impl Stores {
         );
         let done: Result<(), RepositoryError> = block_on(rig.repository.write_with(|tx| {
             tx.insert_secret_store(&row(DATABASE))?;
-            tx.insert_secret_store(&row(OUTSIDE))
+            tx.insert_secret_store(&row(OUTSIDE))?;
+            tx.insert_secret_store(&row(TWIN))
         }));
         done.unwrap();
         Self { rig, fake }

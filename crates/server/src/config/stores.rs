@@ -11,6 +11,7 @@ use super::{
     Layer,
     keys::Key,
     settings::Values,
+    texts,
     value::Kind,
     vault::{self, VaultServer, filled},
 };
@@ -73,6 +74,16 @@ pub(super) fn stores(layers: &[Layer]) -> Result<Vec<StoreSettings>> {
         let others = stores.iter().take(number);
         let is_twice = others.clone().any(|other| other.name == store.name);
         ensure!(!is_twice, "secret_stores: two are named {:?}", store.name);
+        let twin = others
+            .clone()
+            .find(|other| other.plugin.is_place_of(&store.plugin));
+        if let Some(twin) = twin {
+            bail!(
+                "secret_stores: {:?} and {:?} are one place; take one of them out, or set another prefix",
+                twin.name,
+                store.name
+            );
+        }
         let databases = others.filter(|other| other.plugin == PluginSettings::Database);
         ensure!(
             store.plugin != PluginSettings::Database || databases.count() == 0,
@@ -124,6 +135,19 @@ fn store(values: &Values<'_>) -> Result<StoreSettings> {
     })
 }
 
+impl VaultSettings {
+    /// Server, namespace, mount and prefix, as one may write them.
+    fn place(&self) -> [String; 4] {
+        let trimmed = |text: &str| text.trim_matches('/').to_owned();
+        [
+            texts::same_url(&self.server.url),
+            trimmed(self.server.namespace.as_deref().unwrap_or_default()),
+            trimmed(&self.mount),
+            trimmed(&self.prefix),
+        ]
+    }
+}
+
 fn vault(values: &Values<'_>, name: &str) -> Result<VaultSettings> {
     let text = |key: &'static str| values.each(key, filled);
     let whose = format!("secret store {name:?}");
@@ -139,6 +163,16 @@ fn timeout(values: &Values<'_>) -> Result<Duration> {
 }
 
 impl PluginSettings {
+    /// Whether both keep payloads in the same place outside, as far as their names
+    /// tell: two names of a server may be one, which nothing here can know.
+    fn is_place_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Vault(one), Self::Vault(other)) => one.place() == other.place(),
+            (Self::Kmip(one), Self::Kmip(other)) => one.place() == other.place(),
+            _ => false,
+        }
+    }
+
     /// What it is called, and the keys that mean something to it beside those that
     /// all stores have.
     fn known(&self) -> (&'static str, &'static [&'static str]) {

@@ -417,6 +417,43 @@ fn secret_stores_are_a_list() {
     }
 }
 
+/// What is nobody's in one would be the other's.
+#[test]
+fn two_stores_are_two_places() {
+    const VAULT: &str = "[[secret_stores]]\nname = \"one\"\nplugin = \"vault\"\nglobal_default = true\n\
+                         token_file = \"/token\"\nurl = \"https://bao\"\n\
+                         [[secret_stores]]\nname = \"two\"\nplugin = \"vault\"\ntoken_file = \"/other\"\n";
+    const KMIP: &str = "[[secret_stores]]\nname = \"one\"\nplugin = \"kmip\"\nglobal_default = true\n\
+                        host = \"hsm\"\n\
+                        [[secret_stores]]\nname = \"two\"\nplugin = \"kmip\"\n";
+    let twins = [
+        (VAULT, "url = \"https://bao\"\n"),
+        (
+            VAULT,
+            "url = \"https://BAO:443/\"\nmount = \"secret\"\nprefix = \"donjon\"\n",
+        ),
+        (KMIP, "host = \"HSM\"\nport = 5696\n"),
+    ];
+    for (first, second) in twins {
+        check(
+            &file(&format!("{first}{second}")),
+            "\"one\" and \"two\" are one place; take one of them out, or set another prefix",
+        );
+    }
+    let others = [
+        (VAULT, "url = \"https://bao:8200\"\n"),
+        (VAULT, "url = \"https://bao\"\nprefix = \"other\"\n"),
+        (VAULT, "url = \"https://bao\"\nmount = \"other\"\n"),
+        (VAULT, "url = \"https://bao\"\nnamespace = \"other\"\n"),
+        (KMIP, "host = \"hsm\"\nport = 5697\n"),
+        (KMIP, "host = \"hsm\"\nprefix = \"other\"\n"),
+    ];
+    for (first, second) in others {
+        let settings = file(&format!("{first}{second}")).settings();
+        assert_eq!(settings.stores.len(), 2, "{second}");
+    }
+}
+
 #[test]
 fn a_kmip_server_is_a_secret_store() {
     const KMIP: &str = "[[secret_stores]]\nname = \"hsm\"\nplugin = \"kmip\"\nglobal_default = true\n\

@@ -100,3 +100,16 @@ pub(super) fn base_url(text: &str) -> Result<String> {
     );
     Ok(text.to_owned())
 }
+
+/// One text for all that mean the same base URL.
+pub(super) fn same_url(url: &str) -> String {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return url.to_owned();
+    };
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_end_matches('.');
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(usual);
+    let path = uri.path().trim_end_matches('/');
+    format!("{scheme}://{}:{port}{path}", host.to_ascii_lowercase())
+}

@@ -57,17 +57,12 @@ impl<M: Mode> OutsideReads for Tx<'_, M> {
         })
     }
 
-    fn is_known_outside(&mut self, outside: Outside) -> Result<bool, RepositoryError> {
+    fn is_known_outside(&mut self, secret: SecretId, put: PutId) -> Result<bool, RepositoryError> {
         self.run(|tx| {
-            let Some(number) = number_of(tx.connection, outside.store)? else {
-                return Ok(false);
-            };
-            let sql = "SELECT EXISTS (SELECT 1 FROM secrets WHERE store = ?1 AND put = ?2) \
-                       OR EXISTS (SELECT 1 FROM outbox WHERE put = ?2 AND store = ?1)";
             let known = tx
                 .connection
-                .prepare_cached(sql)?
-                .query_row(params![number, outside.put.as_bytes()], |row| row.get(0))?;
+                .prepare_cached(IS_KNOWN)?
+                .query_row(params![secret.as_bytes(), put.as_bytes()], |row| row.get(0))?;
             Ok(known)
         })
     }
@@ -324,6 +319,13 @@ const DOOMED: &str = "SELECT put, secret, begun, attempts FROM outbox INDEXED BY
      WHERE store = ?1 AND due IS NOT NULL AND due <= ?2 AND NOT EXISTS ( \
      SELECT 1 FROM secrets WHERE secrets.store = outbox.store AND secrets.put = outbox.put) \
      ORDER BY due LIMIT ?3";
+
+/// Secret, put. A row is found by the id of its secret and by its put: either
+/// index alone is enough, where the other one is damaged.
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE put = ?2) \
+     OR EXISTS (SELECT 1 FROM secrets WHERE uuid = ?1 AND put = ?2) \
+     OR EXISTS (SELECT 1 FROM secret_stores CROSS JOIN secrets INDEXED BY secrets_outside \
+     ON secrets.store = secret_stores.id WHERE secrets.put = ?2)";
 
 /// Store, first place, limit. Not through the index, whose order is another.
 const PAYLOADS_IN: &str = "SELECT uuid FROM secrets NOT INDEXED \

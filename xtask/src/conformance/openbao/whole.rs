@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::conformance::project::Project;
 use crate::kit::build::{self, Profile};
-use crate::kit::openbao::OpenBao;
+use crate::kit::openbao::{KV_PREFIX, OpenBao};
 use crate::kit::server::{Launch, Server};
 
 /// A secret of a project: the names of both, and the path of its payload.
@@ -81,7 +81,8 @@ fn settings(bao: &OpenBao, launch: &Launch) -> Result<String> {
     Ok(format!(
         "[root_key]\ncurrent = \"transit:\"\n\n{}\n\
          [[secret_stores]]\nname = \"bao\"\nglobal_default = true\n{}\n\
-         [[secret_stores]]\nname = \"by-token\"\nplugin = \"vault\"\nurl = \"{}\"\ntoken_file = \"{}\"\n\n\
+         [[secret_stores]]\nname = \"by-token\"\nplugin = \"vault\"\nurl = \"{}\"\ntoken_file = \"{}\"\n\
+         prefix = \"{KV_PREFIX}/by-token\"\n\n\
          [[secret_stores]]\nname = \"database\"\nplugin = \"database\"\n",
         bao.transit_settings()?,
         bao.kv_settings()?,

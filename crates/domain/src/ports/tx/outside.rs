@@ -67,12 +67,14 @@ pub trait OutsideReads {
     /// As storage fails.
     fn count_outside(&mut self, store: SecretStoreId) -> Result<OutsideCount, RepositoryError>;
 
-    /// Whether a secret has its payload there, or its put is under way or
-    /// doomed.
+    /// Whether a payload that was put for `secret` is a secret's, or its put is
+    /// under way or doomed; in whatever store, for one place may be configured
+    /// as two. Looks at the row of the secret too, so that what is missing in an
+    /// index over puts is known still.
     ///
     /// # Errors
     /// As storage fails.
-    fn is_known_outside(&mut self, outside: Outside) -> Result<bool, RepositoryError>;
+    fn is_known_outside(&mut self, secret: SecretId, put: PutId) -> Result<bool, RepositoryError>;
 
     /// Up to `limit` secrets whose payload is in a store, or in the database
     /// for `None`, behind `after`; where that is gone, from the start. Their

@@ -86,6 +86,15 @@ pub(super) fn kmip(values: &Values<'_>, name: &str) -> Result<KmipSettings> {
     })
 }
 
+impl KmipSettings {
+    /// Where payloads are. Whose they are there is up to the server, so who logs in
+    /// makes no other place.
+    pub(super) fn place(&self) -> (String, u16, &str) {
+        let host = self.host.trim_end_matches('.').to_ascii_lowercase();
+        (host, self.port, self.prefix.trim_matches('/'))
+    }
+}
+
 #[cfg(feature = "store-kmip")]
 impl KmipLogin {
     /// Reads the password, which is in a file of its owner alone.

@@ -76,7 +76,7 @@ pub fn a_put_is_settled_once(repository: &dyn Repository) {
     let taken = write_fails(repository, |tx| tx.begin_put(&intent(1, 1, 2, 0)));
     assert_eq!(taken, RepositoryErrorKind::Duplicate);
     assert!(known(repository, 1, 1));
-    assert!(!known(repository, 2, 1));
+    assert!(!known(repository, 1, 2));
     assert_eq!(doomed(repository, 1, i64::MAX), []);
     let settled = write(repository, |tx| {
         tx.insert_secret(&with_payload(1), Some(&sample::payload_outside(1, 1, 1, 1)))?;
@@ -85,6 +85,9 @@ pub fn a_put_is_settled_once(repository: &dyn Repository) {
     });
     assert_eq!(settled, (true, false, false));
     assert!(known(repository, 1, 1));
+    assert!(!known(repository, 1, 2));
+    // Whoever asks about another secret is told of the put.
+    assert!(known(repository, 2, 1));
     assert_eq!(doomed(repository, 1, i64::MAX), []);
 }
 
@@ -166,7 +169,7 @@ pub fn what_did_not_happen_dooms_nothing(repository: &dyn Repository) {
     });
     assert_eq!(kind, RepositoryErrorKind::Corrupt);
     assert_eq!(doomed(repository, 1, i64::MAX), []);
-    assert!(!known(repository, 1, 3));
+    assert!(!known(repository, 3, 3));
     assert!(write(repository, |tx| tx.settle_put(sample::put_id(2))));
 }
 
@@ -405,9 +408,9 @@ fn doomed(repository: &dyn Repository, number: u64, seconds: i64) -> Vec<Doomed>
     })
 }
 
-fn known(repository: &dyn Repository, store: u64, put: u64) -> bool {
+fn known(repository: &dyn Repository, secret: u64, put: u64) -> bool {
     read(repository, move |tx| {
-        tx.is_known_outside(outside(store, put))
+        tx.is_known_outside(sample::secret_id(secret), sample::put_id(put))
     })
 }
 

@@ -43,9 +43,13 @@ impl OutsideReads for Tx {
         })
     }
 
-    fn is_known_outside(&mut self, outside: Outside) -> Result<bool, RepositoryError> {
-        let row = self.state.outbox.get(&outside.put);
-        Ok(is_a_secrets(&self.state, outside) || row.is_some_and(|row| row.store == outside.store))
+    fn is_known_outside(&mut self, _secret: SecretId, put: PutId) -> Result<bool, RepositoryError> {
+        let mut rows = self.state.secrets.rows();
+        let of_secret = rows.any(|row| {
+            let outside = row.payload.as_ref().and_then(|payload| payload.outside);
+            outside.is_some_and(|outside| outside.put == put)
+        });
+        Ok(of_secret || self.state.outbox.contains_key(&put))
     }
 
     fn payloads_in(
