@@ -166,7 +166,7 @@ pub(crate) struct ProjectLeft {
 }
 
 /// What is not well.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct DiagnosisView {
     /// Of the database.
     pub(crate) damage: FoundView,

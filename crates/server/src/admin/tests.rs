@@ -12,6 +12,10 @@ use super::*;
 use crate::admin::socket::AdminSocket;
 
 fn admin() -> Admin {
+    admin_with(OutsideStores::none(), Arc::new(Whole))
+}
+
+pub(super) fn admin_with(outside: OutsideStores, integrity: Arc<dyn Integrity>) -> Admin {
     let clock = Arc::new(FixedClock::new(Timestamp::from_micros(0)));
     let key = SecretBytes::new(vec![7; 32]);
     let repository = Arc::new(MemoryRepository::new());
@@ -28,13 +32,13 @@ fn admin() -> Admin {
         quotas: donjon_domain::Quotas::UNLIMITED,
         bounds: donjon_app::Bounds::default(),
         secret_stores: Vec::new(),
-        outside: OutsideStores::none(),
+        outside,
     });
     Admin {
         app: Arc::new(app),
         tokens: Arc::new(tokens.unwrap()),
         clock,
-        integrity: Arc::new(Whole),
+        integrity,
         rotator: None,
         mover: None,
         departures: None,

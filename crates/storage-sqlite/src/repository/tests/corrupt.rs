@@ -289,3 +289,55 @@ fn a_count_without_its_row_stops_writes() {
         block_on(repository.read_with(Reading::Point, |tx| tx.secret(sample::secret_id(1))));
     assert!(there.unwrap().is_some(), "the delete was undone");
 }
+
+/// Its entries are gone, and SQLite does not notice by itself.
+#[test]
+fn a_payload_outside_is_known_where_the_index_over_puts_lacks_it() {
+    let mut fixture = filled();
+    fixture.write(|tx| {
+        let secret = Secret {
+            content_type: Some(ContentType::Text),
+            ..sample::secret(9, "project")
+        };
+        tx.insert_secret(&secret, Some(&sample::payload_outside(1, 7, 1, 9)))
+    });
+    let repository = fixture.repository.take().unwrap();
+    block_on(repository.close()).unwrap();
+    drop(repository);
+    let raw = fixture.raw();
+    let sql: String = raw
+        .query_row(
+            "SELECT sql FROM sqlite_schema WHERE name = 'secrets_outside'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    raw.execute_batch(
+        "DROP INDEX secrets_outside; \
+         CREATE UNIQUE INDEX secrets_outside ON secrets (store, put) WHERE place < 0; \
+         PRAGMA writable_schema = ON;",
+    )
+    .unwrap();
+    let changed = raw
+        .execute(
+            "UPDATE sqlite_schema SET sql = ?1 WHERE name = 'secrets_outside'",
+            [&sql],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+    drop(raw);
+    fixture.repository = Some(SqliteRepository::open(options(&fixture.folder)).unwrap().0);
+    let known = |secret, put| {
+        let found: Result<_, RepositoryError> =
+            block_on(fixture.repository().read_with(Reading::Point, move |tx| {
+                tx.is_known_outside(sample::secret_id(secret), sample::put_id(put))
+            }));
+        found.unwrap()
+    };
+    assert!(known(9, 9));
+    assert!(!known(9, 8));
+    // By its put alone it is not found, so the index is damaged indeed.
+    assert!(!known(8, 9));
+    let wrong = block_on(fixture.repository().check()).unwrap();
+    assert!(!wrong.is_empty());
+}
