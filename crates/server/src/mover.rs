@@ -113,13 +113,21 @@ impl Mover {
     }
 
     async fn end(&self, app: &App, run: &mut Run) {
+        let mut is_told = false;
         loop {
             match app.moves.count(&run.from).await {
                 Ok(left) => {
                     run.left = left;
                     break;
                 }
-                Err(_later) => sleep(BACKOFF).await,
+                Err(error) => {
+                    if !is_told {
+                        let error = text_of(&error);
+                        tracing::warn!(error, "what is left of a move cannot be counted yet");
+                        is_told = true;
+                    }
+                    sleep(BACKOFF).await;
+                }
             }
         }
         run.is_done = true;

@@ -129,7 +129,7 @@ macro_rules! acl {
 
 /// Each query finds rows that should not be; the first column names them.
 /// SQLite's own check has a row `ok` where it finds nothing.
-const RULES: &[(&str, &str)] = &[
+pub(crate) const RULES: &[(&str, &str)] = &[
     count!("secrets", "live", " AND counted = 1"),
     count!("containers", "container_count", ""),
     count!("orders", "order_count", ""),
@@ -175,22 +175,23 @@ const RULES: &[(&str, &str)] = &[
     ("SQLite finds damage", "PRAGMA integrity_check"),
 ];
 
-/// What does not hold, a line each; nothing where all is well.
-pub(crate) fn check(connection: &Connection) -> Result<Vec<String>, Failure> {
+/// What does not hold of one rule, a line each; nothing where it does.
+pub(crate) fn check(
+    connection: &Connection,
+    (rule, sql): (&str, &str),
+) -> Result<Vec<String>, Failure> {
     let mut wrong = Vec::new();
-    for (rule, sql) in RULES {
-        let mut statement = connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let what = match row.get_ref(0)? {
-                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                ValueRef::Integer(number) => number.to_string(),
-                _ => String::new(),
-            };
-            let well = what == "ok" && sql.starts_with("PRAGMA");
-            if !well {
-                wrong.push(format!("{rule}: {what}"));
-            }
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = match row.get_ref(0)? {
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            ValueRef::Integer(number) => number.to_string(),
+            _ => String::new(),
+        };
+        let well = what == "ok" && sql.starts_with("PRAGMA");
+        if !well {
+            wrong.push(format!("{rule}: {what}"));
         }
     }
     Ok(wrong)

@@ -5,11 +5,13 @@
 //! that is busy, and has to give it back: what takes more steps than
 //! [`SEEK_LOOKS_MAX`] stands for is no seek but a scan. Scans run on threads of
 //! their own, and are ended where they take longer than [`SCAN_TIME_MAX`]: a
-//! checkpoint waits for every reader.
+//! checkpoint waits for every reader. Those of the server itself, which walk
+//! whole tables, have a thread of their own and go on until storage is closed;
+//! from that time on no checkpoint waits for them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicUsize, Ordering},
@@ -23,7 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError,
+    OpenError, check,
     failure::{Broken, Failure, Reach},
     settings::{self, Role},
     shared::{Shared, StopCause},
@@ -31,7 +33,7 @@ use crate::{
     tx::{ProjectNames, ReadTransaction},
 };
 
-/// A scan that takes longer is given up as overload.
+/// A scan of a project that takes longer is given up as overload.
 const SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A read by key that takes longer is given up as overload: its thread serves
@@ -64,10 +66,17 @@ pub(crate) struct Scan {
     pub(crate) reply: oneshot::Sender<Result<(), TxError>>,
 }
 
+/// Where what a look at the whole file found goes to.
+pub(crate) type CheckReply = oneshot::Sender<Result<Vec<String>, RepositoryError>>;
+
 /// All connections that read.
 pub(crate) struct Readers {
     points: Vec<Slot>,
     scans: Vec<Slot>,
+    /// Held while the whole file is looked at, by one at a time.
+    checking: Mutex<()>,
+    path: PathBuf,
+    scan_time_max: Duration,
     shared: Arc<Shared>,
 }
 
@@ -79,6 +88,7 @@ struct Reader {
     names: ProjectNames,
     /// What is left to the transaction; `None` where there is none.
     allowance: Arc<Mutex<Option<Allowance>>>,
+    shared: Arc<Shared>,
 }
 
 /// What a transaction may take before it is ended.
@@ -86,6 +96,10 @@ struct Reader {
 struct Allowance {
     until: Instant,
     looks: u32,
+    /// Whether it may go on after its time, until storage is closed.
+    is_patient: bool,
+    /// Whether it does so.
+    is_long: bool,
     is_used_up: bool,
 }
 
@@ -109,7 +123,7 @@ impl Readers {
     ) -> Result<Self, OpenError> {
         let open = |count: usize, cache_kib| -> Result<Vec<Slot>, OpenError> {
             (0..count)
-                .map(|_| Ok(Mutex::new(Some(Reader::open(path, cache_kib)?))))
+                .map(|_| Ok(Mutex::new(Some(Reader::open(path, cache_kib, &shared)?))))
                 .collect()
         };
         let (points, scans) = (points.max(1), scans.max(1));
@@ -118,6 +132,9 @@ impl Readers {
             points: open(points, share)?,
             // The last one is the server's own.
             scans: open(scans + 1, SCAN_CACHE_KIB)?,
+            checking: Mutex::new(()),
+            path: path.to_owned(),
+            scan_time_max: SCAN_TIME_MAX,
             shared,
         })
     }
@@ -173,11 +190,58 @@ impl Readers {
         Ok(turns)
     }
 
+    /// Looks at the whole file on a thread and a connection of its own, and says
+    /// what does not hold. One such look at a time.
+    pub(crate) fn start_check(self: &Arc<Self>, reply: CheckReply) -> std::io::Result<()> {
+        let readers = Arc::clone(self);
+        thread::Builder::new()
+            .name("donjon-check".to_owned())
+            .spawn(move || {
+                let _one = lock(&readers.checking);
+                if !reply.is_closed() {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(readers.check()).is_ok();
+                }
+            })?;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<Vec<String>, RepositoryError> {
+        let closed = || RepositoryError::new(RepositoryErrorKind::Unavailable);
+        if self.shared.is_closing() {
+            return Err(closed());
+        }
+        let opened = Reader::open(&self.path, SCAN_CACHE_KIB, &self.shared);
+        let opened = opened.map_err(|error| {
+            RepositoryError::with_source(RepositoryErrorKind::Unavailable, error)
+        })?;
+        let (mut slot, mut wrong) = (Some(opened), Vec::new());
+        // One snapshot each, so that the log can be emptied in between.
+        for rule in check::RULES {
+            let outcome = self.run(&mut slot, self.of_server(), |tx| {
+                let found = check::check(tx.connection(), *rule).map_err(RepositoryError::from);
+                wrong.extend(found.map_err(storage)?);
+                Ok(())
+            });
+            match outcome.done {
+                Ok(()) => {}
+                Err(_) if self.shared.is_closing() => return Err(closed()),
+                Err(TxError::Storage(error)) => return Err(error),
+                Err(TxError::Abandoned) => {
+                    return Err(RepositoryError::new(RepositoryErrorKind::Internal));
+                }
+            }
+        }
+        Ok(wrong)
+    }
+
     /// Waits for what is under way and closes every connection.
     pub(crate) fn close(&self) {
+        self.shared.begin_closing();
         for slot in self.points.iter().chain(&self.scans) {
             drop(lock(slot).take());
         }
+        drop(lock(&self.checking));
     }
 
     fn run_scans(&self, number: usize, lane: Lane, turns: &Turns<Scan>) {
@@ -185,11 +249,21 @@ impl Readers {
             return;
         };
         while let Some((turn, mut scan)) = turns.next(lane) {
-            let allowance = Allowance::time(SCAN_TIME_MAX);
+            let allowance = match lane {
+                Lane::Projects => Allowance::time(self.scan_time_max),
+                Lane::Server => self.of_server(),
+            };
             let outcome = self.run(&mut lock(slot), allowance, &mut scan.job);
             turns.finish(turn);
             // Whoever asked may have gone.
             let _ = scan.reply.send(outcome.done).is_ok();
+        }
+    }
+
+    fn of_server(&self) -> Allowance {
+        Allowance {
+            is_patient: true,
+            ..Allowance::time(self.scan_time_max)
         }
     }
 
@@ -241,16 +315,20 @@ thread_local! {
 // === impl Reader ===
 
 impl Reader {
-    fn open(path: &Path, cache_kib: u32) -> Result<Self, OpenError> {
+    fn open(path: &Path, cache_kib: u32, shared: &Arc<Shared>) -> Result<Self, OpenError> {
         let mut connection = settings::connect(path, Role::Reader { cache_kib })?;
-        let allowance = Arc::new(Mutex::new(None));
-        let looked_at = Arc::clone(&allowance);
-        let is_used_up = move || lock(&looked_at).as_mut().is_some_and(Allowance::look);
+        let allowance = Arc::new(Mutex::new(None::<Allowance>));
+        let (looked_at, seen) = (Arc::clone(&allowance), Arc::clone(shared));
+        let is_used_up = move || {
+            let mut allowance = lock(&looked_at);
+            allowance.as_mut().is_some_and(|left| left.look(&seen))
+        };
         connection.progress_handler(STEPS_PER_LOOK, Some(is_used_up))?;
         Ok(Self {
             connection,
             names: ProjectNames::default(),
             allowance,
+            shared: Arc::clone(shared),
         })
     }
 
@@ -278,6 +356,9 @@ impl Reader {
             // A snapshot that does not end would stop every checkpoint.
             let _ = execute(&self.connection, "ROLLBACK").is_ok();
         }
+        if left.is_some_and(|allowance| allowance.is_long) {
+            self.shared.end_long_read();
+        }
         Outcome {
             done,
             broken,
@@ -294,14 +375,24 @@ impl Allowance {
         Self {
             until: ticks::now() + time,
             looks: u32::MAX,
+            is_patient: false,
+            is_long: false,
             is_used_up: false,
         }
     }
 
     /// Takes one look; says whether that was one too many.
-    fn look(&mut self) -> bool {
-        self.looks = self.looks.saturating_sub(1);
-        self.is_used_up |= self.looks == 0 || self.until < ticks::now();
+    fn look(&mut self, shared: &Shared) -> bool {
+        if !self.is_patient {
+            self.looks = self.looks.saturating_sub(1);
+        }
+        let is_late = self.until < ticks::now();
+        if is_late && self.is_patient && !self.is_long {
+            self.is_long = true;
+            shared.begin_long_read();
+        }
+        let is_over = is_late && (!self.is_patient || shared.is_closing());
+        self.is_used_up |= self.looks == 0 || is_over;
         self.is_used_up
     }
 }
@@ -342,85 +433,4 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use donjon_domain::{
-        ListScope, PageRequest, ProjectId, SecretFilter, SecretQuery, Start, ports::SecretReads,
-    };
-    use donjon_testkit::sample;
-
-    use super::*;
-    use crate::{OpenOptions, SqliteRepository};
-
-    #[test]
-    fn a_scan_that_takes_too_long_is_overload() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("donjon.db");
-        let clock = Arc::new(donjon_testkit::FixedClock::new(sample::NOW));
-        let options = OpenOptions::new(&path, clock);
-        let (repository, _) = SqliteRepository::create(options).unwrap();
-        let filled = donjon_domain::ports::RepositoryExt::write_with(&repository, |tx| {
-            (0..2_000)
-                .try_for_each(|number| tx.insert_secret(&sample::secret(number, "project"), None))
-        });
-        donjon_testkit::block_on(filled)
-            .map_err(|error: RepositoryError| error)
-            .unwrap();
-
-        let path = crate::file::resolve(&path).unwrap();
-        let mut reader = Reader::open(&path, 64).unwrap();
-        let query = SecretQuery {
-            scope: ListScope::Project(ProjectId::new("project")),
-            filter: SecretFilter {
-                name: Some("%".to_owned()),
-                ..SecretFilter::default()
-            },
-            sort: Vec::new(),
-            page: PageRequest {
-                start: Start::Offset(0),
-                limit: 1,
-            },
-        };
-        let mut list = |until| {
-            let allowance = Allowance {
-                until,
-                ..Allowance::time(SCAN_TIME_MAX)
-            };
-            let list = |tx: &mut ReadTransaction<'_>| {
-                let page = tx.list_secrets(&query, sample::NOW);
-                page.map(|_| ()).map_err(TxError::Storage)
-            };
-            reader.transact(allowance, list).done
-        };
-        let late = ticks::now();
-        let Err(TxError::Storage(error)) = list(late) else {
-            panic!("the scan was not ended");
-        };
-        assert_eq!(error.kind(), RepositoryErrorKind::Overloaded);
-        // The connection is as good as before.
-        assert!(list(late + SCAN_TIME_MAX).is_ok());
-    }
-
-    #[test]
-    fn a_read_by_key_that_does_not_end_is_overload() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("donjon.db");
-        let clock = Arc::new(donjon_testkit::FixedClock::new(sample::NOW));
-        let options = OpenOptions::new(&path, clock);
-        drop(SqliteRepository::create(options).unwrap());
-        let path = crate::file::resolve(&path).unwrap();
-        let readers = Readers::open(&path, 1, 1, Arc::new(Shared::new())).unwrap();
-        let endless = |tx: &mut ReadTransaction<'_>| {
-            let sql = "WITH RECURSIVE numbers (n) AS \
-                       (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) \
-                       SELECT max(n) FROM numbers";
-            let counted = tx.connection().query_row(sql, [], |_| Ok(()));
-            counted.map_err(|error| storage(Failure::from(error).into()))
-        };
-        let Err(TxError::Storage(error)) = readers.point(endless) else {
-            panic!("the read was not ended");
-        };
-        assert_eq!(error.kind(), RepositoryErrorKind::Overloaded);
-        assert!(readers.seek(endless).is_none());
-        assert!(readers.point(|_| Ok(())).is_ok());
-    }
-}
+mod tests;

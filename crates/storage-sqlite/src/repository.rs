@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    OpenError, OpenErrorKind, OpenOptions, check, file,
+    OpenError, OpenErrorKind, OpenOptions, file,
     migrate::{self, MIGRATIONS, Migrated},
     readers::{Readers, Scan, ScanJob, lock},
     settings::{self, Role},
@@ -173,14 +173,19 @@ impl SqliteRepository {
     }
 
     /// Counts everything again, lets SQLite look at every page, and says what
-    /// does not hold, a line each. Takes seconds for a large file, during which
-    /// the log cannot be emptied.
+    /// does not hold, a line each. Takes as long as reading all of it, during
+    /// which the log grows; on a thread of its own, one such look at a time.
     ///
     /// # Errors
-    /// As reads fail; [`RepositoryErrorKind::Overloaded`] beyond 5 s.
+    /// As reads fail; [`RepositoryErrorKind::Unavailable`] where storage is
+    /// closed meanwhile.
     pub async fn check(&self) -> Result<Vec<String>, RepositoryError> {
-        self.scan_with(|tx| check::check(tx.connection()).map_err(RepositoryError::from))
-            .await
+        let (reply, answer) = oneshot::channel();
+        let started = self.readers.start_check(reply);
+        started.map_err(|error| {
+            RepositoryError::with_source(RepositoryErrorKind::Overloaded, error)
+        })?;
+        answer.await.unwrap_or_else(|_| Err(unavailable()))
     }
 
     /// Gives a job to the writer. It is in the queue when this returns.
@@ -242,6 +247,7 @@ impl SqliteRepository {
         let mut writes = self.writes.write().unwrap_or_else(PoisonError::into_inner);
         drop(writes.take());
         self.scans.close();
+        self.shared.begin_closing();
     }
 }
 

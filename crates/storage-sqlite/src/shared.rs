@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -24,10 +24,12 @@ pub enum StopCause {
     Defect,
 }
 
-/// Read by everybody, written by the writer.
+/// Read by everybody, written by the writer, and by readers that take long.
 #[derive(Debug)]
 pub(crate) struct Shared {
     health: AtomicU8,
+    is_closing: AtomicBool,
+    long_reads: AtomicUsize,
     stopped: watch::Sender<Option<StopCause>>,
 }
 
@@ -44,6 +46,8 @@ impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             health: AtomicU8::new(GOOD),
+            is_closing: AtomicBool::new(false),
+            long_reads: AtomicUsize::new(0),
             stopped: watch::Sender::new(None),
         }
     }
@@ -64,6 +68,28 @@ impl Shared {
             .health
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
+    }
+
+    /// No new jobs are taken, and those end that may take as long as they like.
+    pub(crate) fn begin_closing(&self) {
+        self.is_closing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
+    /// Whether to wait for readers is in vain: one takes longer than others may.
+    pub(crate) fn is_read_for_long(&self) -> bool {
+        self.long_reads.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn begin_long_read(&self) {
+        self.long_reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end_long_read(&self) {
+        self.long_reads.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Writes have ended in order.

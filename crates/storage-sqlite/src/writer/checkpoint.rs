@@ -1,7 +1,8 @@
 //! When the log (WAL) is written back into the database file.
 //!
 //! A passive checkpoint copies what no reader needs any more and waits for
-//! nobody. One that empties the log waits for readers; it is due when nothing
+//! nobody. One that empties the log waits for readers, unless one of the server's
+//! own takes long; it is due when nothing
 //! else is to do, when something was deleted, because the log still shows it,
 //! and when the log has grown too long. New readers do not prolong the wait:
 //! once all is copied they read the database file alone.
@@ -114,8 +115,12 @@ impl Log {
         self.pages.load(Ordering::Relaxed)
     }
 
-    fn due(&self, now: Instant) -> Option<Due> {
+    /// While somebody reads for long, to wait for readers is in vain.
+    fn due(&self, now: Instant, is_read_for_long: bool) -> Option<Due> {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_read_for_long {
+            return is_past(self.copy_at).then_some(Due::Copy);
+        }
         let pages = self.pages();
         if is_past(self.insist_at) || pages >= 2 * PAGES_MAX {
             Some(Due::Empty(LONG_WAIT))
@@ -145,7 +150,7 @@ impl Log {
 impl Writer {
     /// Makes the checkpoint that is due, if one is.
     pub(super) fn checkpoint_if_due(&mut self, now: Instant) {
-        match self.log.due(now) {
+        match self.log.due(now, self.shared.is_read_for_long()) {
             Some(Due::Empty(wait)) => self.empty_log_within(wait),
             Some(Due::Copy) => self.copy_log(now),
             None => {}
@@ -154,7 +159,8 @@ impl Writer {
 
     /// Empties the log while there is nothing else to do.
     pub(super) fn empty_log(&mut self) {
-        if !self.is_stopped() && !self.log.is_empty() {
+        let is_in_vain = self.log.is_empty() || self.shared.is_read_for_long();
+        if !self.is_stopped() && !is_in_vain {
             self.empty_log_within(SHORT_WAIT);
         }
     }

@@ -24,41 +24,47 @@ fn seconds(count: u64) -> Duration {
 fn a_commit_is_copied_after_a_second() {
     let start = ticks::now();
     let mut log = log(10);
-    assert_eq!(log.due(start), None);
+    assert_eq!(log.due(start, false), None);
     log.note_commit(start);
     log.note_commit(start + Duration::from_millis(900));
-    assert_eq!(log.due(start + Duration::from_millis(999)), None);
-    assert_eq!(log.due(start + seconds(1)), Some(Due::Copy));
+    assert_eq!(log.due(start + Duration::from_millis(999), false), None);
+    assert_eq!(log.due(start + seconds(1), false), Some(Due::Copy));
     log.note_copied(10, 10, start + seconds(1));
-    assert_eq!(log.due(start + seconds(100)), None);
+    assert_eq!(log.due(start + seconds(100), false), None);
 }
 
 #[test]
 fn many_pages_are_copied_at_once() {
     let start = ticks::now();
     let mut log = log(999);
-    assert_eq!(log.due(start), None);
+    assert_eq!(log.due(start, false), None);
     log.pages.store(1_000, Ordering::Relaxed);
-    assert_eq!(log.due(start), Some(Due::Copy));
+    assert_eq!(log.due(start, false), Some(Due::Copy));
     // A reader holds the rest; nothing is due for what was copied.
     log.note_copied(1_000, 600, start);
     log.pages.store(1_500, Ordering::Relaxed);
-    assert_eq!(log.due(start), None);
-    assert_eq!(log.due(start + seconds(1)), Some(Due::Copy));
+    assert_eq!(log.due(start, false), None);
+    assert_eq!(log.due(start + seconds(1), false), Some(Due::Copy));
     log.pages.store(1_600, Ordering::Relaxed);
-    assert_eq!(log.due(start), Some(Due::Copy));
+    assert_eq!(log.due(start, false), Some(Due::Copy));
     // The log began anew.
     log.pages.store(30, Ordering::Relaxed);
     log.note_commit(start);
     log.pages.store(1_029, Ordering::Relaxed);
-    assert_eq!(log.due(start), Some(Due::Copy));
+    assert_eq!(log.due(start, false), Some(Due::Copy));
 }
 
 #[test]
 fn a_long_log_is_emptied_and_a_longer_one_at_any_price() {
     let start = ticks::now();
-    assert_eq!(log(PAGES_MAX).due(start), Some(Due::Empty(SHORT_WAIT)));
-    assert_eq!(log(2 * PAGES_MAX).due(start), Some(Due::Empty(LONG_WAIT)));
+    assert_eq!(
+        log(PAGES_MAX).due(start, false),
+        Some(Due::Empty(SHORT_WAIT))
+    );
+    assert_eq!(
+        log(2 * PAGES_MAX).due(start, false),
+        Some(Due::Empty(LONG_WAIT))
+    );
 }
 
 #[test]
@@ -67,12 +73,18 @@ fn what_was_deleted_is_purged_within_a_minute() {
     let mut log = log(10);
     log.purge_soon(start);
     log.purge_soon(start + seconds(15));
-    assert_eq!(log.due(start + seconds(19)), None);
-    assert_eq!(log.due(start + seconds(20)), Some(Due::Empty(SHORT_WAIT)));
-    assert_eq!(log.due(start + seconds(40)), Some(Due::Empty(LONG_WAIT)));
+    assert_eq!(log.due(start + seconds(19), false), None);
+    assert_eq!(
+        log.due(start + seconds(20), false),
+        Some(Due::Empty(SHORT_WAIT))
+    );
+    assert_eq!(
+        log.due(start + seconds(40), false),
+        Some(Due::Empty(LONG_WAIT))
+    );
     assert!(INSIST_AFTER + LONG_WAIT < seconds(60));
     log.note_emptied();
-    assert_eq!(log.due(start + seconds(100)), None);
+    assert_eq!(log.due(start + seconds(100), false), None);
 }
 
 #[test]
@@ -131,4 +143,22 @@ fn new_readers_do_not_keep_the_log_from_being_emptied() {
         }
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Jobs would wait for it each time, and it would not end.
+#[test]
+fn nobody_waits_for_a_reader_that_takes_long() {
+    let start = ticks::now();
+    let mut log = log(2 * PAGES_MAX);
+    log.purge_soon(start);
+    log.note_commit(start);
+    assert_eq!(log.due(start, true), None);
+    assert_eq!(log.due(start + seconds(100), true), Some(Due::Copy));
+    // What was put off is due when it has ended.
+    log.note_copied(2 * PAGES_MAX, 1, start + seconds(100));
+    assert_eq!(log.due(start + seconds(100), true), None);
+    assert_eq!(
+        log.due(start + seconds(100), false),
+        Some(Due::Empty(LONG_WAIT))
+    );
 }
