@@ -4,8 +4,8 @@
 //! is the server's choice. What the server says is believed only where the object's
 //! name is the one that was asked for: an id may come back after it was destroyed.
 //!
-//! May import: `donjon-domain`, `donjon-kmip-ttlv`, `donjon-http-client` (for TLS)
-//! and tokio. Deliberately absent: KMIP 2.x, asynchronous operations, and key
+//! May import: `donjon-domain`, `donjon-kmip-ttlv`, `donjon-http-client` (for TLS
+//! and the words of servers) and tokio. Deliberately absent: KMIP 2.x, asynchronous operations, and key
 //! wrapping by the server.
 //!
 //! # Source
