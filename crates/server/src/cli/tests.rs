@@ -90,12 +90,13 @@ fn every_verb_has_examples_that_parse() {
             .unwrap_or_default();
         let examples: Vec<&str> = help
             .lines()
-            .filter_map(|line| {
-                line.split_once("donjon ").filter(|(before, _)| {
+            .flat_map(|line| line.split(['|', '&']))
+            .filter_map(|command| {
+                command.split_once("donjon ").filter(|(before, _)| {
                     before.trim().is_empty() || before.trim().starts_with("DONJON_")
                 })
             })
-            .map(|(_, rest)| rest.split(['>', '|']).next().unwrap_or(rest))
+            .map(|(_, rest)| rest.split('>').next().unwrap_or(rest))
             .collect();
         assert!(!examples.is_empty(), "{}", verb.get_name());
         for example in examples {
