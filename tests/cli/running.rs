@@ -176,8 +176,14 @@ fn an_address_in_use_is_named() {
     let rig = Rig::new();
     let server = rig.serve();
     let other = Rig::new();
-    let ended = other.refused(&["serve", "--listen", &server.address], 1, &server.address);
+    let serve = ["serve", "--listen", &server.address];
+    // What was made is told once, and the next start is not the first one.
+    let first = other.run(&serve);
+    assert_eq!(first.code, Some(1), "{}", first.stderr);
+    assert!(first.stderr.contains("first-token"), "{}", first.stderr);
+    let ended = other.refused(&serve, 1, &server.address);
     assert!(ended.stderr.contains("cannot listen on"));
+    assert!(ended.stderr.contains("choose another one by --listen"));
 }
 
 // === the log ===

@@ -1,12 +1,18 @@
 //! `donjon serve`.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use donjon_api::{Api, ApiConfig, ApiParts};
 use donjon_app::{App, KeyLimits, Policy};
 use donjon_auth_keystone::Keystone;
-use donjon_transport::{Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls};
+use donjon_transport::{
+    BindError, Config as TransportConfig, Limits, Listen, ListenAddr, Server, Tls,
+};
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
@@ -27,7 +33,7 @@ use crate::{
     rotation::{self, Rotator},
     signals::{self, Reloaded, Stop, Stopper},
     sweep::Sweeper,
-    welcome::{Endpoint, Welcome},
+    welcome::{self, Endpoint, Welcome},
     workers::WorkerThreads,
 };
 
@@ -61,7 +67,8 @@ pub(crate) fn serve(args: &cli::Serve) -> Result<Exit, Failure> {
         .context("no threads to serve with")
         .or_exit(Exit::Other)?;
     let any_host = args.danger_noauth_on_any_address;
-    let exit = runtime.block_on(run(settings, tls, policy, keystone, any_host));
+    let flags = welcome::flags(&args.overrides.place);
+    let exit = runtime.block_on(run(settings, tls, policy, keystone, any_host, flags));
     runtime.shutdown_timeout(LEFTOVERS);
     exit
 }
@@ -72,6 +79,7 @@ async fn run(
     policy: Policy,
     keystone: Option<Keystone>,
     danger_any_host: bool,
+    flags: String,
 ) -> Result<Exit, Failure> {
     let stopper = Stopper::new();
     let (stop, reload) = signals::listen().or_exit(Exit::Other)?;
@@ -114,6 +122,7 @@ async fn run(
         keystone,
         is_new,
         danger_any_host,
+        flags,
     };
     let outcome = serve_from(parts, &stopper, tasks).await;
     let closed = installation.close().await;
@@ -133,6 +142,8 @@ struct Parts<'a> {
     is_new: bool,
     /// Whether pages of strangers may speak to a server without authentication.
     danger_any_host: bool,
+    /// What names this place again.
+    flags: String,
 }
 
 async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Result<(), Failure> {
@@ -146,6 +157,7 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         keystone,
         is_new,
         danger_any_host,
+        flags,
     } = parts;
     let limits = Limits::default();
     let api = api(settings, installation, Arc::clone(&app), keystone.as_ref());
@@ -157,7 +169,16 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
         trusted_proxies: settings.trusted_proxies.clone(),
         limits,
     });
-    let server = server.await.or_exit(Exit::Other)?;
+    let server = match server.await {
+        Ok(server) => server,
+        Err(error) => {
+            // The next start is not the first one any more.
+            if is_new {
+                welcome(settings, data, None, flags);
+            }
+            return Err(not_bound(error)).or_exit(Exit::Other);
+        }
+    };
     let socket = AdminSocket::bind(&data.admin_socket()).or_exit(Exit::DataFolder)?;
     let sweeper = keystone.clone().filter(|_| settings.sweep.is_enabled);
     let sweeper = sweeper.map(|keystone| Arc::new(Sweeper::new(keystone, settings.sweep)));
@@ -195,7 +216,9 @@ async fn serve_from(parts: Parts<'_>, stopper: &Stopper, mut tasks: Tasks) -> Re
     ));
     let is_tls = tls.is_some();
     if is_new {
-        welcome(settings, data, server.local_addrs().first(), is_tls);
+        let addr = server.local_addrs().first();
+        let endpoint = addr.map(|addr| Endpoint::of(addr, is_tls));
+        welcome(settings, data, endpoint, flags);
     }
     announce(settings, server.local_addrs(), is_tls);
     notify(State::Ready);
@@ -300,6 +323,16 @@ fn is_far(addr: &ListenAddr) -> bool {
     }
 }
 
+/// Says what to do where somebody else listens.
+fn not_bound(error: BindError) -> anyhow::Error {
+    if error.source.kind() == io::ErrorKind::AddrInUse {
+        return anyhow!(
+            "{error}: the address is in use; stop what listens there, or choose another one by --listen (http.listen)"
+        );
+    }
+    error.into()
+}
+
 fn listen(settings: &Settings, tls: Option<&Tls>) -> Vec<Listen> {
     let one = |addr: &ListenAddr| {
         let plain = Listen::new(addr.clone());
@@ -334,20 +367,20 @@ fn announce(settings: &Settings, addrs: &[ListenAddr], is_tls: bool) {
     }
 }
 
-fn welcome(settings: &Settings, data: &DataDir, addr: Option<&ListenAddr>, is_tls: bool) {
+fn welcome(settings: &Settings, data: &DataDir, endpoint: Option<Endpoint>, flags: String) {
     let text = Welcome {
         data,
         root_key: data.root_key(&settings.root_key),
-        endpoint: addr.map(|addr| Endpoint::of(addr, is_tls)),
+        endpoint,
         auth: &settings.auth,
-        flags: String::new(),
+        flags,
     }
     .to_string();
     match settings.log_format {
         // Whoever asked for JSON reads the log by a program.
         LogFormat::Json => tracing::info!("{text}"),
         // A log that cannot be written stops nobody from serving.
-        LogFormat::Text => drop(std::io::stderr().write_all(text.as_bytes())),
+        LogFormat::Text => drop(io::stderr().write_all(text.as_bytes())),
     }
 }
 
