@@ -172,6 +172,9 @@ fn a_source_that_is_not_there_says_so() {
     // Without a terminal nobody can be asked.
     let made = rig.run(&["root-key", "new", "--passphrase", "kdf"]);
     assert_eq!(made.code, Some(0), "{}", made.stderr);
+    // A bare name is refused as a place, so the whole path is named.
+    let place = format!("\"passphrase:{}\"", rig.path("kdf").display());
+    assert!(made.stderr.contains(&place), "{}", made.stderr);
     let ended = rig.run(&["init", "--root-key", "passphrase:./kdf"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
 }
@@ -190,7 +193,7 @@ fn a_new_root_key_replaces_nothing() {
     rig.refused(
         &["root-key", "new", "own.key"],
         1,
-        "own.key: cannot be written",
+        "own.key: cannot be written: it is there already",
     );
     assert_eq!(fs::read(rig.path("own.key")).unwrap(), before);
     let ended = rig.run(&["init", "--root-key", "own.key"]);

@@ -42,10 +42,13 @@ fn make(new: &cli::RootKeyNew) -> Result<Exit, Failure> {
             .context("a passphrase needs a file for its salt");
         let file = file.or_exit(Exit::Config)?;
         data_dir::write_private(file, contents.as_bytes()).or_exit(Exit::Other)?;
+        // A bare name would be taken for a passphrase.
+        let whole = std::path::absolute(file).or_exit(Exit::Other)?;
         return tell(&format!(
-            "{}: made; root_key.current = \"passphrase:{0}\" names it. Back it up: without it the \
+            "{}: made; root_key.current = \"passphrase:{}\" names it. Back it up: without it the \
              passphrase opens nothing",
-            file.display()
+            file.display(),
+            whole.display()
         ));
     }
     hand_over(&RootKey::generate(&OsEntropy), new.file.as_deref())

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 /// Makes a folder that nobody else may enter (0700), in a folder that is there.
@@ -51,7 +51,14 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         renameat_with(CWD, &draft, CWD, path, RenameFlags::NOREPLACE)?;
         Ok(())
     };
-    write().with_context(|| format!("{}: cannot be written", path.display()))?;
+    write().map_err(|error| {
+        let path = path.display();
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            anyhow!("{path}: cannot be written: it is there already, and nothing is replaced; name another file")
+        } else {
+            anyhow::Error::new(error).context(format!("{path}: cannot be written"))
+        }
+    })?;
     sync_parent(path)
 }
 
