@@ -200,13 +200,13 @@ impl RootKeySource {
     /// What is wrong with the place, or with what is there.
     pub(crate) fn load(&self) -> Result<RootKey> {
         match self {
-            Self::File(path) => Ok(RootKey::from_file(path)?),
+            Self::File(path) => RootKey::from_file(path).context("root key"),
             Self::Credential(name) => {
                 RootKey::from_credential(&name.path()?).with_context(|| self.to_string())
             }
             Self::Passphrase(path, source) => {
-                let key = PassphraseKey::from_file(path)?;
-                let passphrase = source.read(path)?;
+                let key = PassphraseKey::from_file(path).context("root key")?;
+                let passphrase = source.read(path).context("passphrase of the root key")?;
                 Ok(key.derive(&passphrase)?)
             }
             Self::Env(name) => {

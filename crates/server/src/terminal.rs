@@ -19,9 +19,7 @@ pub(crate) fn ask(prompt: &str, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>> {
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .context(
-            "no terminal to ask for the passphrase; name a file or a credential that has it",
-        )?;
+        .context("no terminal to ask at; name a file or a credential that has it")?;
     let silent = Silent::new(&terminal)?;
     (&terminal).write_all(prompt.as_bytes())?;
     let capacity = usize::try_from(bytes_max).unwrap_or(0).saturating_add(1);

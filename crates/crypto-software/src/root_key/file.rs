@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use super::{InvalidPassphraseKey, InvalidRootKey};
 
-/// A root key file that must not be used, and why.
+/// A file with a secret that must not be used, and why: a root key, a passphrase, a PIN.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RootKeyFileError {
     /// It cannot be opened or read; also where it is a symbolic link.
-    #[error("root key {}: {source}", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -25,13 +25,13 @@ pub enum RootKeyFileError {
         source: io::Error,
     },
     /// It is no regular file, or has several names.
-    #[error("root key {}: not a regular file with a single link", path.display())]
+    #[error("{}: not a regular file with a single link", path.display())]
     NotOneRegularFile {
         /// The file.
         path: PathBuf,
     },
     /// It belongs to somebody else.
-    #[error("root key {}: owned by uid {uid}, should be owned by the user who runs the server, or root", path.display())]
+    #[error("{}: owned by uid {uid}, should be owned by the user who runs the server, or root", path.display())]
     Owner {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum RootKeyFileError {
         uid: u32,
     },
     /// Others have rights on it.
-    #[error("root key {}: mode {mode:04o} lets others at it, run chmod 0600 on it", path.display())]
+    #[error("{}: mode {mode:04o} lets others at it; run chmod 0600 on it", path.display())]
     Mode {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum RootKeyFileError {
         mode: u32,
     },
     /// Others can replace it.
-    #[error("root key {}: its folder has mode {mode:04o}, so others can replace it; run chmod go-w on the folder", path.display())]
+    #[error("{}: its folder has mode {mode:04o}, so others can replace it; run chmod go-w on the folder", path.display())]
     FolderMode {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum RootKeyFileError {
         mode: u32,
     },
     /// Somebody else can replace it.
-    #[error("root key {}: its folder is owned by uid {uid}, should be owned by the user who runs the server, or root", path.display())]
+    #[error("{}: its folder is owned by uid {uid}, should be owned by the user who runs the server, or root", path.display())]
     FolderOwner {
         /// The file.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum RootKeyFileError {
         uid: u32,
     },
     /// It holds no salt and parameters for a passphrase.
-    #[error("root key {}: {source}", path.display())]
+    #[error("{}", path.display())]
     Passphrase {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum RootKeyFileError {
         source: InvalidPassphraseKey,
     },
     /// It holds something else.
-    #[error("root key {}: {source}", path.display())]
+    #[error("{}", path.display())]
     Contents {
         /// The file.
         path: PathBuf,
