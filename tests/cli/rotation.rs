@@ -133,6 +133,7 @@ fn the_root_key_changes_beside_requests_and_the_old_one_can_go() {
     let server = rig.serve_configured();
     let status = rotate(&rig, &["status"]);
     assert!(status.contains("waits to be taken into use"), "{status}");
+    assert_eq!(left(&status), 2);
     let status = rotate(&rig, &["root", "--wait"]);
     assert_eq!(left(&status), 0);
     assert!(status.contains("(current): 2 keys"), "{status}");

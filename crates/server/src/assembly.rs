@@ -275,7 +275,7 @@ async fn check_root_keys(
                 Exit::RootKey,
                 anyhow!(
                     "root key {id} is not configured, and {keys} keys in the database still need it; name it \
-                     as root_key.previous until `donjon rotate status` says 0 left"
+                     as root_key.previous until `donjon rotate root --wait` says 0 left"
                 ),
             ));
         }

@@ -99,6 +99,16 @@ fn request(verb: &cli::Rotate) -> Request {
     }
 }
 
+/// Keys that a change of the root key will wrap anew which nobody has begun.
+/// Without them "0 left" would say that the previous root key may go.
+fn not_begun(view: &RotationView) -> u64 {
+    if view.installed == view.current {
+        return 0;
+    }
+    let others = view.root_keys.iter().filter(|root| root.id != view.current);
+    others.map(|root| root.keys).sum()
+}
+
 fn text(view: &RotationView) -> Vec<String> {
     let mut lines = Vec::new();
     for root in &view.root_keys {
@@ -126,7 +136,7 @@ fn text(view: &RotationView) -> Vec<String> {
         lines.push(format!("and {others} retired keys of projects more"));
     }
     let note = if view.is_paused { ", paused" } else { "" };
-    lines.push(format!("{} left{note}", view.left));
+    lines.push(format!("{} left{note}", view.left + not_begun(view)));
     lines
 }
 
