@@ -305,7 +305,7 @@ fn the_doctor_names_what_is_lost_and_removes_what_is_nobodys() {
         says(&found, 1, "1 are nobody's");
         says(&found, 1, "--repair");
         assert!(
-            found.stderr.contains("1 problems are left"),
+            found.stderr.contains("problems left: 1"),
             "{}",
             found.stderr
         );

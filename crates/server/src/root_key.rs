@@ -253,7 +253,7 @@ impl PassphraseSource {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("credential", name)) => CredentialName::parse(name).map(Self::Credential),
             _ => bail!(
-                "has to be file:PATH, credential:NAME or terminal; a passphrase cannot stand here"
+                "has to be file:PATH, credential:NAME or terminal; a passphrase or PIN itself cannot stand here"
             ),
         }
     }

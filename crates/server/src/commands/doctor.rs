@@ -37,7 +37,7 @@ pub(crate) fn doctor(verb: &cli::Doctor) -> Result<Exit, Failure> {
     if problems > 0 {
         return Err(Failure::new(
             Exit::Other,
-            anyhow!("{problems} problems are left"),
+            anyhow!("problems left: {problems}"),
         ));
     }
     Ok(Exit::Good)

@@ -117,7 +117,10 @@ pub(super) fn plugin_name(to: &mut Conversion<'_>, from: &Entry, _: &str) -> Res
 /// A key of `[p11_crypto_plugin]`.
 pub(super) fn hsm(to: &mut Conversion<'_>, from: &Entry, value: &str) -> Result<()> {
     if !used(to).iter().any(Used::is_hsm) {
-        to.nothing(from, "nothing in this configuration uses the HSM");
+        to.nothing(
+            from,
+            "no secret store of this file uses the HSM by the crypto plugin p11_crypto",
+        );
         return Ok(());
     }
     if value.is_empty() {
