@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use self::look::{Keys, Look, Step};
@@ -125,9 +125,17 @@ impl Rotation {
     /// Load, something begun meanwhile, a kill, a look, a start with the root keys that are needed, and a check of what
     /// the load touched.
     fn cycle(&mut self, server: Server) -> Result<Server> {
-        let plan = self.plan();
+        let mut plan = self.plan();
         let when = u32::try_from(self.random.below(100))?;
-        let project = format!("crash-{}", self.random.below(self.clients()));
+        // A project has a key from its first payload on.
+        let from = usize::try_from(self.random.below(self.clients()))?;
+        let project = match (self.payloads(from), self.payloads(0)) {
+            (Some((client, _)), _) | (None, Some((client, _))) => format!("crash-{client}"),
+            (None, None) => {
+                plan = Plan::Nothing;
+                String::new()
+            }
+        };
         let data_dir = self.harness.launch.data_dir();
         self.harness.load_and_kill(server, Some(RATE), |load| {
             let began = Instant::now();
@@ -255,7 +263,8 @@ impl Rotation {
 
     /// What must be found is found: a payload that does not open, and a key that was destroyed while it was in use.
     fn controls(&mut self) -> Result<()> {
-        let (one, secrets) = self.some_secrets(0)?;
+        let too_few = "too few secrets for the controls; more cycles are needed";
+        let (one, secrets) = self.payloads(0).context(too_few)?;
         let secret = secrets.first().context("no secret with a payload")?;
         self.look.damage_envelope(secret)?;
         let found = self.unreadable(one)?;
@@ -263,7 +272,7 @@ impl Rotation {
             found.len() == 1 && found.iter().all(|text| text.contains(secret)),
             "control: {secret} was damaged, found is {found:?}"
         );
-        let (other, secrets) = self.some_secrets(one + 1)?;
+        let (other, secrets) = self.payloads(one + 1).context(too_few)?;
         self.look.destroy_key(&format!("crash-{other}"))?;
         let found = self.unreadable(other)?;
         let is_found = |secret: &String| found.iter().any(|text| text.contains(secret));
@@ -286,17 +295,17 @@ impl Rotation {
     }
 
     /// The first client from `from` on that has secrets with payloads, and their ids.
-    fn some_secrets(&self, from: usize) -> Result<(usize, Vec<String>)> {
+    fn payloads(&self, from: usize) -> Option<(usize, Vec<String>)> {
         for (number, client) in self.harness.clients.iter().enumerate().skip(from) {
             let live = client.model.live(Kind::Secret, false);
             let has_payload = |state: &Option<State>| matches!(state, Some(State::Secret(secret)) if secret.payload.is_some());
             let ids = live.filter(|(_, entity)| has_payload(&entity.state));
             let ids: Vec<String> = ids.map(|(_, entity)| entity.id.clone()).collect();
             if !ids.is_empty() {
-                return Ok((number, ids));
+                return Some((number, ids));
             }
         }
-        bail!("too few secrets for the controls; more cycles are needed")
+        None
     }
 
     /// Starts the server, and gives what a client cannot read.
