@@ -68,7 +68,7 @@ impl From<HttpError> for KeystoneError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Unreachable(source) => Self::Unreachable(source),
-            HttpError::Broken(source) => Self::Broken(source),
+            HttpError::Broken(source) | HttpError::TooLarge(source) => Self::Broken(source),
             other => Self::Broken(other.into()),
         }
     }

@@ -12,7 +12,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{ACCEPT, HOST, USER_AGENT},
 };
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -179,8 +179,16 @@ async fn send(
     Ok(Reply {
         status: head.status,
         headers: head.headers,
-        body: body.map_err(HttpError::Broken)?.to_bytes(),
+        body: body.map_err(cut_off)?.to_bytes(),
     })
+}
+
+fn cut_off(error: crate::BoxError) -> HttpError {
+    if error.is::<LengthLimitError>() {
+        HttpError::TooLarge(error)
+    } else {
+        HttpError::Broken(error)
+    }
 }
 
 fn broken(error: hyper::Error) -> HttpError {

@@ -28,7 +28,10 @@ pub enum HttpError {
     /// No connection.
     #[error("cannot be reached")]
     Unreachable(#[source] BoxError),
-    /// The connection ended, what came was no HTTP, or too much.
+    /// The connection ended, or what came was no HTTP.
     #[error("did not answer to the end")]
     Broken(#[source] BoxError),
+    /// More came than was to be read.
+    #[error("answered with too much")]
+    TooLarge(#[source] BoxError),
 }

@@ -103,15 +103,20 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    /// Whether the server is of no use to anybody now, and may be later.
+    /// Whether the server is of no use to anybody now, and may be later. A plain
+    /// 500, or too large an answer, is not that: it may be about one entry alone.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
+            Self::Unreachable {
+                source: HttpError::TooLarge(_),
+                ..
+            } => false,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Resting { .. }
-            | Self::Sealed { .. }
-            | Self::Failing { .. } => true,
+            | Self::Sealed { .. } => true,
+            Self::Failing { status, .. } => is_for_all(*status),
             Self::LogIn { source, .. } => source.is_outage(),
             Self::Credential { .. }
             | Self::Denied { .. }
@@ -119,6 +124,12 @@ impl VaultError {
             | Self::Unwritable(_)
             | Self::Garbled { .. } => false,
         }
+    }
+
+    /// Whether it is the server that fails, now or for one call, and not what was
+    /// asked or who asked.
+    pub(crate) fn is_servers(&self) -> bool {
+        matches!(self, Self::Failing { .. }) || self.is_outage()
     }
 
     /// The status from 400 to 499 that the server answered with, if that is
@@ -132,4 +143,16 @@ impl VaultError {
             _ => None,
         }
     }
+}
+
+/// What servers and what stands before them say of all calls.
+fn is_for_all(status: StatusCode) -> bool {
+    status.is_redirection()
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        )
 }

@@ -87,7 +87,7 @@ impl Inner {
                     return Ok(renewed);
                 }
                 // It is good for a while yet, and may be renewed later.
-                Err(error) if error.is_outage() && !session.has_ended(now) => {
+                Err(error) if error.is_servers() && !session.has_ended(now) => {
                     return Ok(session.clone());
                 }
                 Ok(None) | Err(_) => {}
@@ -188,7 +188,7 @@ impl Inner {
     }
 
     fn refused(&self, how: String, source: VaultError) -> VaultError {
-        if source.is_outage() {
+        if source.is_servers() {
             return source;
         }
         VaultError::LogIn {

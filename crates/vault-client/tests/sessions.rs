@@ -297,11 +297,42 @@ async fn servers_that_hang_die_send_elsewhere_or_lie_are_told_apart() {
             told = source.to_string();
         }
         assert!(told.contains(text), "{number}: {error:?}");
-        assert_eq!(error.is_outage(), number != 5, "{error:?}");
+        assert_eq!(error.is_outage(), number < 3, "{error:?}");
         assert!(!format!("{error:?}").contains("s3cr3t"), "{error:?}");
     }
     // Nothing went elsewhere.
     assert!(!fake.seen().iter().any(|line| line.contains("elsewhere")));
+}
+
+/// Whoever asks for a damaged entry again and again keeps nobody else away.
+#[tokio::test]
+async fn an_entry_that_fails_takes_nothing_else_with_it() {
+    let fake = Fake::start(|request| match request.path.as_str() {
+        "/v1/auth/token/lookup-self" => looked_up(0),
+        "/v1/kv/damaged" => errors(500, &["internal error"]),
+        "/v1/kv/huge" => (200, "x".repeat(1001)),
+        "/v1/kv/busy" => errors(429, &["slower"]),
+        _ => good(),
+    });
+    let client = client(&fake, Login::Token(secret("t")));
+    let ask = async |entry: &str| {
+        let call = Call {
+            resource: format!("/v1/kv/{entry}"),
+            ..call()
+        };
+        client.ask(&call).await
+    };
+    for entry in ["damaged", "huge"].repeat(4) {
+        let error = ask(entry).await.unwrap_err();
+        assert!(!matches!(error, VaultError::Resting { .. }), "{entry}");
+        assert!(!error.is_outage(), "{error:?}");
+    }
+    assert_eq!(status(&client).await.unwrap(), 200);
+    for _ in 0..3 {
+        assert!(ask("busy").await.unwrap_err().is_outage());
+    }
+    let error = ask("x").await.unwrap_err();
+    assert!(matches!(error, VaultError::Resting { .. }), "{error:?}");
 }
 
 #[tokio::test]
