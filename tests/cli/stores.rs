@@ -239,6 +239,71 @@ fn what_cannot_be_moved_is_named_and_stays() {
     assert_eq!(server.stop(), Some(0));
 }
 
+/// The store answers for all others meanwhile, and goes on doing so.
+#[test]
+fn a_payload_that_its_store_fails_on_holds_up_nothing() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "bao", 1_000);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    let paths: Vec<_> = (0..20)
+        .map(|number| server.store(&token, &number.to_string()))
+        .collect();
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let damaged: Vec<_> = paths.iter().take(5).map(|path| id(path)).collect();
+    for entry in vault.entries() {
+        if damaged.iter().any(|id| entry.contains(id)) {
+            vault.damage(&entry);
+        }
+    }
+    let ended = thread::scope(|scope| {
+        let verb = scope.spawn(|| move_payloads(&rig, "bao", "database", &["--wait"]));
+        while !verb.is_finished() {
+            assert_eq!(server.read(&token, &paths[0]).status, 503);
+            server.store(&token, "beside it");
+            thread::sleep(Duration::from_millis(20));
+        }
+        verb.join().unwrap()
+    });
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("5 payloads cannot be moved"),
+        "{}",
+        ended.stderr
+    );
+    for id in &damaged {
+        assert!(ended.stderr.contains(id), "{}", ended.stderr);
+    }
+    for (number, path) in paths.iter().enumerate().skip(5) {
+        assert_eq!(server.read(&token, path).body, number.to_string());
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_move_into_a_store_that_refuses_ends_soon() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "database", 1_000);
+    let mut server = serve(&rig);
+    let token = rig.first_token();
+    for number in 0..200 {
+        server.store(&token, &number.to_string());
+    }
+    vault.set(Mood::ReadOnly);
+    let ended = move_payloads(&rig, "database", "bao", &["--wait"]);
+    assert_eq!(server.stop(), Some(0));
+    let alone = move_payloads(&rig, "database", "bao", &[]);
+    for ended in [ended, alone] {
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        let told = "0 moved, 200 left, held up: 100 payloads";
+        assert!(ended.stdout.contains(told), "{}", ended.stdout);
+        // Of the others only the number.
+        assert_eq!(ended.stderr.matches("no permission").count(), 20);
+    }
+    // Those that were under way came to an end.
+    assert!(vault.puts() < 2 * 110, "{}", vault.puts());
+}
+
 #[test]
 fn a_move_that_makes_no_sense_is_refused() {
     let (rig, vault) = (Rig::new(), FakeVault::start());

@@ -2,7 +2,7 @@
 //! can go away, hang and lie. It imports nothing of the other support, so that every test binary can have it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -31,6 +31,8 @@ pub(crate) enum Mood {
     HtmlMissing,
     /// Gives this text, in base64, for every payload.
     Lying(String),
+    /// Gives 403 for every put.
+    ReadOnly,
 }
 
 /// Listens until the process ends; forgets nothing before that.
@@ -52,6 +54,8 @@ struct Inner {
     /// `INSTALLATION/SECRET.PUT` and the payload in base64.
     entries: BTreeMap<String, String>,
     puts: u64,
+    /// Those that it gives 500 for.
+    damaged: BTreeSet<String>,
 }
 
 /// The token that it believes.
@@ -67,6 +71,7 @@ impl FakeVault {
                     mood: Mood::Good,
                     entries: BTreeMap::new(),
                     puts: 0,
+                    damaged: BTreeSet::new(),
                 }),
                 changed: Condvar::new(),
             }),
@@ -113,6 +118,11 @@ impl FakeVault {
     /// Takes a payload away behind everybody's back.
     pub(crate) fn lose(&self, entry: &str) {
         assert!(self.state.lock().entries.remove(entry).is_some());
+    }
+
+    /// From now on it fails when it is asked for this payload.
+    pub(crate) fn damage(&self, entry: &str) {
+        self.state.lock().damaged.insert(entry.to_owned());
     }
 
     /// How many puts arrived.
@@ -222,6 +232,13 @@ fn answer(request: &Request, state: &State, mood: &Mood) -> (u16, String) {
     let data = request.path.strip_prefix("/v1/secret/data/donjon/");
     let metadata = request.path.strip_prefix("/v1/secret/metadata/donjon/");
     match (request.method.as_str(), data, metadata) {
+        ("POST", ..) if *mood == Mood::ReadOnly => {
+            inner.puts += 1;
+            (403, json!({"errors": ["permission denied"]}).to_string())
+        }
+        ("GET", Some(entry), _) if inner.damaged.contains(entry) => {
+            (500, json!({"errors": ["internal error"]}).to_string())
+        }
         ("POST", Some(entry), _) => {
             let body: Value = serde_json::from_slice(&request.body).unwrap();
             let payload = body["data"]["payload"].as_str().unwrap();

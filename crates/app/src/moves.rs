@@ -42,8 +42,10 @@ pub enum Moved {
     /// It is not in this store any more, or not at all.
     Elsewhere,
     /// It stays where it is, and trying again at once does not help: it is
-    /// damaged or lost, or the other store does not take it.
+    /// damaged or lost.
     Stuck(Error),
+    /// Likewise: one of the stores refuses what has to be done.
+    Refused(Error),
 }
 
 impl Moves {
@@ -131,11 +133,20 @@ impl Moves {
                 // Its row changed, as when the project gets another key.
                 Ok(None) => {}
                 Err(Error::NotFound(Missing::Secret)) => return Ok(Moved::Elsewhere),
+                Err(error) if is_refusal(&error) => return Ok(Moved::Refused(error)),
                 Err(error) if is_lasting(&error) => return Ok(Moved::Stuck(error)),
                 Err(error) => return Err(error),
             }
         }
         Err(Error::Unavailable("the row changes all the time".into()))
+    }
+
+    /// Whether a failure of [`Self::move_one`] may be of that payload alone: a
+    /// store failed, and both answer when something else is asked. Asks them.
+    pub async fn is_of_payload(&self, error: &Error, from: &StoreEnd, to: &StoreEnd) -> bool {
+        store_error(error).is_some()
+            && self.check(from).await.is_ok()
+            && self.check(to).await.is_ok()
     }
 
     /// `None` where the row was changed meanwhile.
@@ -230,12 +241,21 @@ fn store_of(payload: &StoredPayload) -> Option<SecretStoreId> {
 
 /// Whether it is about this payload, not about stores that are away.
 fn is_lasting(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Unavailable(_) | Error::Overloaded | Error::StorageFull | Error::OutcomeUnknown(_)
+    )
+}
+
+fn is_refusal(error: &Error) -> bool {
+    store_error(error).is_some_and(|error| error.kind() == StoreErrorKind::Refused)
+}
+
+/// What a store said that passes, or that it refused.
+fn store_error(error: &Error) -> Option<&StoreError> {
     match error {
-        Error::Unavailable(source) => source
-            .downcast_ref::<StoreError>()
-            .is_some_and(|error| error.kind() == StoreErrorKind::Refused),
-        Error::Overloaded | Error::StorageFull | Error::OutcomeUnknown(_) => false,
-        _ => true,
+        Error::Unavailable(source) => source.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! bounded pace.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -36,8 +36,10 @@ pub(crate) struct Run {
     /// Payloads that wait, as far as is known.
     pub(crate) left: u64,
     pub(crate) moved: u64,
-    /// What cannot be moved, and why.
-    pub(crate) stuck: BTreeMap<SecretId, String>,
+    /// Payloads that cannot be moved.
+    pub(crate) stuck: u64,
+    /// Some of them, and why; the log has all.
+    pub(crate) shown: Vec<(SecretId, String)>,
     /// What holds it up now.
     pub(crate) trouble: Option<String>,
     pub(crate) is_done: bool,
@@ -75,8 +77,9 @@ impl Mover {
                 self.wake.notified().await;
                 continue;
             };
+            let mut tries = Tries::default();
             for _ in 0..WALKS_MAX {
-                if !self.walk(app, &mut run).await {
+                if !self.walk(app, &mut run, &mut tries).await {
                     break;
                 }
             }
@@ -86,30 +89,39 @@ impl Mover {
 
     /// One way through all that is in the store; says whether something moved,
     /// for then more may have come in behind it.
-    async fn walk(&self, app: &Arc<App>, run: &mut Run) -> bool {
+    async fn walk(&self, app: &Arc<App>, run: &mut Run, tries: &mut Tries) -> bool {
         let (mut after, mut moved) = (None, 0);
         loop {
             let began = Instant::now();
-            match step(app, run, after, rotation::batch(self.rows_per_s)).await {
-                Ok(Walked { last: None, .. }) => return moved > 0,
+            let batch = rotation::batch(self.rows_per_s);
+            match step(app, run, tries, after, batch).await {
                 Ok(step) => {
-                    run.trouble = None;
-                    after = step.last;
                     moved += step.moved;
-                    self.note(run);
-                    sleep_until(began + rotation::time_of(step.moved, self.rows_per_s)).await;
-                }
-                Err(error) => {
-                    let text = text_of(&error);
-                    if run.trouble.as_ref() != Some(&text) {
-                        tracing::warn!(error = text, "the move of payloads waits");
+                    if let Some(error) = step.again {
+                        self.wait(run, &error).await;
+                        continue;
                     }
-                    run.trouble = Some(text);
+                    run.trouble = tries.is_over().then(|| OVER.to_owned());
+                    if step.last.is_none() || tries.is_over() {
+                        return moved > 0 && !tries.is_over();
+                    }
+                    after = step.last;
                     self.note(run);
-                    sleep(BACKOFF).await;
+                    sleep_until(began + rotation::time_of(step.tried, self.rows_per_s)).await;
                 }
+                Err(error) => self.wait(run, &error).await,
             }
         }
+    }
+
+    async fn wait(&self, run: &mut Run, error: &Error) {
+        let text = text_of(error);
+        if run.trouble.as_ref() != Some(&text) {
+            tracing::warn!(error = text, "the move of payloads waits");
+        }
+        run.trouble = Some(text);
+        self.note(run);
+        sleep(pause()).await;
     }
 
     async fn end(&self, app: &App, run: &mut Run) {
@@ -126,7 +138,7 @@ impl Mover {
                         tracing::warn!(error, "what is left of a move cannot be counted yet");
                         is_told = true;
                     }
-                    sleep(BACKOFF).await;
+                    sleep(pause()).await;
                 }
             }
         }
@@ -136,7 +148,7 @@ impl Mover {
             from = run.from.name,
             to = run.to.name,
             moved = run.moved,
-            stuck = run.stuck.len(),
+            stuck = run.stuck,
             left = run.left,
             "the move of payloads is done"
         );
@@ -162,10 +174,44 @@ impl Run {
             from,
             to,
             moved: 0,
-            stuck: BTreeMap::new(),
+            stuck: 0,
+            shown: Vec::new(),
             trouble: None,
             is_done: false,
         })
+    }
+
+    fn note_stuck(&mut self, id: SecretId, error: &Error) {
+        let text = text_of(error);
+        tracing::warn!(secret = %id, error = text, "a payload cannot be moved");
+        self.stuck += 1;
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push((id, text));
+        }
+    }
+}
+
+/// What is known of single payloads while a move is made.
+#[derive(Default)]
+struct Tries {
+    stuck: BTreeSet<SecretId>,
+    /// How often those of one page failed that are due again.
+    failures: BTreeMap<SecretId, u32>,
+    /// Payloads that stores refused since one moved.
+    refused: u32,
+}
+
+impl Tries {
+    /// Whether it makes no sense to go on.
+    fn is_over(&self) -> bool {
+        self.refused >= REFUSED_MAX
+    }
+
+    /// Whether it failed often enough.
+    fn fail(&mut self, id: SecretId) -> bool {
+        let failures = self.failures.entry(id).or_default();
+        *failures += 1;
+        *failures >= TRIES_MAX
     }
 }
 
@@ -176,12 +222,18 @@ impl Run {
 /// As storage or a store fails; what was moved before stays so.
 pub(crate) async fn finish(app: &Arc<App>, mut run: Run) -> Result<Run, Error> {
     app.outbox.begin().await?;
-    let mut after = None;
+    let (mut after, mut tries) = (None, Tries::default());
     loop {
-        let walked = step(app, &mut run, after, PAGE).await?;
-        after = walked.last;
+        let walked = step(app, &mut run, &mut tries, after, PAGE).await?;
         while app.outbox.step().await?.removed > 0 {}
-        if after.is_none() {
+        if let Some(error) = walked.again {
+            run.trouble = Some(text_of(&error));
+            sleep(pause()).await;
+            continue;
+        }
+        run.trouble = tries.is_over().then(|| OVER.to_owned());
+        after = walked.last;
+        if after.is_none() || tries.is_over() {
             break;
         }
     }
@@ -193,29 +245,38 @@ pub(crate) async fn finish(app: &Arc<App>, mut run: Run) -> Result<Run, Error> {
 /// A part of a walk.
 struct Walked {
     moved: u64,
+    /// Those among them, and what cannot be moved.
+    tried: u64,
+    /// Why something failed of which it is not known yet whether it can be moved:
+    /// the same page is due again.
+    again: Option<Error>,
     /// None where there is nothing more.
     last: Option<SecretId>,
 }
 
-/// Moves a page, several payloads at once.
+/// Moves a page, several payloads at once; after trouble one at a time, for several
+/// that a store does not answer for keep it from answering for others.
 ///
 /// # Errors
 /// What passes; then the same page is due again.
 async fn step(
     app: &Arc<App>,
     run: &mut Run,
+    tries: &mut Tries,
     after: Option<SecretId>,
     limit: u32,
 ) -> Result<Walked, Error> {
     let page = app.moves.page(&run.from, after, limit).await?;
     let last = page.last().copied();
     let mut waiting = page.into_iter();
-    let (mut moved, mut failure) = (0, None);
+    let at_once = if run.trouble.is_some() { 1 } else { AT_ONCE };
+    let (mut moved, mut tried) = (0, 0);
+    let (mut again, mut failure) = (None, None);
     let mut under_way = JoinSet::new();
     loop {
-        while under_way.len() < AT_ONCE && failure.is_none() {
+        while under_way.len() < at_once && failure.is_none() && !tries.is_over() {
             let Some(id) = waiting.next() else { break };
-            if run.stuck.contains_key(&id) {
+            if tries.stuck.contains(&id) {
                 continue;
             }
             let (app, from, to) = (Arc::clone(app), run.from.clone(), run.to.clone());
@@ -225,22 +286,57 @@ async fn step(
             break;
         };
         let (id, outcome) = ended.map_err(|error| Error::Internal(error.into()))?;
-        match outcome {
+        let (error, is_refusal) = match outcome {
             Ok(Moved::Moved) => {
                 moved += 1;
+                tried += 1;
+                tries.refused = 0;
                 run.moved += 1;
                 run.left = run.left.saturating_sub(1);
+                continue;
             }
-            Ok(Moved::Elsewhere) => run.left = run.left.saturating_sub(1),
-            Ok(Moved::Stuck(error)) => {
-                let text = text_of(&error);
-                tracing::warn!(secret = %id, error = text, "a payload cannot be moved");
-                run.stuck.insert(id, text);
+            Ok(Moved::Elsewhere) => {
+                run.left = run.left.saturating_sub(1);
+                continue;
             }
-            Err(error) => failure = Some(error),
-        }
+            Ok(Moved::Stuck(error)) => (error, false),
+            Ok(Moved::Refused(error)) => (error, true),
+            Err(error) if !app.moves.is_of_payload(&error, &run.from, &run.to).await => {
+                failure = Some(error);
+                continue;
+            }
+            Err(error) if !tries.fail(id) => {
+                again = Some(error);
+                continue;
+            }
+            Err(error) => (error, true),
+        };
+        tried += 1;
+        tries.refused += u32::from(is_refusal);
+        tries.stuck.insert(id);
+        run.note_stuck(id, &error);
     }
-    failure.map_or(Ok(Walked { moved, last }), Err)
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if again.is_none() {
+        tries.failures.clear();
+    }
+    Ok(Walked {
+        moved,
+        tried,
+        again: again.filter(|_| !tries.is_over()),
+        last,
+    })
+}
+
+/// Longer than any store is left alone after it failed, and never the same: this
+/// is not to be the one that asks it first each time.
+fn pause() -> Duration {
+    let mut byte = [0];
+    // Without randomness it is but the longest one.
+    let byte = getrandom::fill(&mut byte).map_or(u8::MAX, |()| byte[0]);
+    BACKOFF + Duration::from_millis(u64::from(byte) * 8)
 }
 
 impl fmt::Debug for Mover {
@@ -256,4 +352,11 @@ const AT_ONCE: usize = 8;
 /// What comes in behind a walk is moved by the next; where it comes in all the
 /// time, somebody has to change what projects prefer.
 const WALKS_MAX: u32 = 3;
-const BACKOFF: Duration = Duration::from_secs(2);
+const BACKOFF: Duration = Duration::from_secs(6);
+/// Failures of one payload, while its stores answer for others, until it is stuck.
+const TRIES_MAX: u32 = 3;
+/// Then it is the stores' matter, not that of payloads.
+const REFUSED_MAX: u32 = 100;
+const OVER: &str = "100 payloads one after the other were refused, so this move has ended; see what the stores want, and \
+     repeat it";
+const SHOWN_MAX: usize = 20;

@@ -201,7 +201,7 @@ fn what_is_lost_or_wrong_is_stuck_and_stays_so() {
     ends.stores.fake.fail_next(StoreErrorKind::Refused);
     assert!(matches!(
         ends.take_out(id),
-        Ok(Moved::Stuck(Error::Unavailable(_)))
+        Ok(Moved::Refused(Error::Unavailable(_)))
     ));
     assert_eq!(ends.stores.payload(id).unwrap(), b"big");
     ends.settle();

@@ -83,14 +83,15 @@ fn another(run: &Run) -> Response {
 }
 
 fn view(run: &Run) -> MoveView {
-    let stuck = run.stuck.iter().take(SHOWN_MAX);
     MoveView {
         from: run.from.name.clone(),
         to: run.to.name.clone(),
         left: run.left,
         moved: run.moved,
-        stuck: run.stuck.len() as u64,
-        shown: stuck
+        stuck: run.stuck,
+        shown: run
+            .shown
+            .iter()
             .map(|(id, error)| StuckView {
                 secret: id.to_string(),
                 error: error.clone(),
@@ -101,6 +102,3 @@ fn view(run: &Run) -> MoveView {
         is_from_default: run.from.is_global_default,
     }
 }
-
-/// Of what cannot be moved; the log has all.
-const SHOWN_MAX: usize = 20;

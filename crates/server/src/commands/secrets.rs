@@ -107,7 +107,7 @@ fn text(view: &MoveView) -> String {
     if let Some(trouble) = &view.trouble {
         text.push_str(&format!(", held up: {trouble}"));
     }
-    if view.is_done && view.left > view.stuck {
+    if view.is_done && view.left > view.stuck && view.trouble.is_none() {
         text.push_str(&format!(
             "\n{} came in meanwhile; repeat this to move them too",
             view.left - view.stuck
