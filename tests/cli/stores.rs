@@ -331,6 +331,55 @@ fn a_move_that_makes_no_sense_is_refused() {
     assert!(ended.stderr.contains("none"), "{}", ended.stderr);
 }
 
+fn shred(rig: &Rig, project: &str) -> Ended {
+    let verb = ["shred", "--project", project, "--yes"];
+    rig.run(&[&verb, &CONFIG[..]].concat())
+}
+
+/// A project with so many secrets outside.
+fn fill(rig: &Rig, server: &Server, project: &str, secrets: usize) {
+    let token = rig.run(&["token", "create", "--project", project]).stdout;
+    for _ in 0..secrets {
+        server.store(token.trim(), "x");
+    }
+}
+
+#[test]
+fn a_project_goes_from_its_stores_too() {
+    let (rig, vault) = (Rig::new(), FakeVault::start());
+    configure(&rig, &vault, "bao", 1_000);
+    let mut server = serve(&rig);
+    let kept = server.store(&rig.first_token(), "kept");
+    for project in ["one", "two", "three", "four"] {
+        fill(&rig, &server, project, 120);
+    }
+    assert_eq!(vault.entries().len(), 481);
+    says(&shred(&rig, "one"), 0, "unreadable from now on");
+    assert_eq!(vault.entries().len(), 361);
+    // Nobody is told that all is unreadable while it is not.
+    let is_left = |ended: &Ended| {
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        let told = "120 payloads that were removed still wait in secret store \"bao\"";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(!ended.stdout.contains("unreadable"), "{}", ended.stdout);
+    };
+    vault.set(Mood::Status(503));
+    is_left(&shred(&rig, "two"));
+    vault.set(Mood::Good);
+    until("the server removes them", || vault.entries().len() == 241);
+    assert_eq!(server.stop(), Some(0));
+    // Where no server runs, the verb does it.
+    says(&shred(&rig, "three"), 0, "unreadable from now on");
+    assert_eq!(vault.entries().len(), 121);
+    vault.set(Mood::Away);
+    is_left(&shred(&rig, "four"));
+    vault.set(Mood::Good);
+    let mut server = serve(&rig);
+    until("the server removes them", || vault.entries().len() == 1);
+    assert_eq!(server.read(&rig.first_token(), &kept).body, "kept");
+    assert_eq!(server.stop(), Some(0));
+}
+
 fn doctor(rig: &Rig, flags: &[&str]) -> Ended {
     rig.run(&[&["doctor"], flags, &CONFIG].concat())
 }

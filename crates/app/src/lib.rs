@@ -51,7 +51,7 @@ pub use error::{Conflict, Error, Missing};
 pub use inspection::{Inspection, StoreFindings, Stray, Unreadable};
 pub use moves::{Moved, Moves, StoreEnd};
 pub use orders::{NewOrder, Orders};
-pub use outbox::{Outbox, Swept};
+pub use outbox::{Leftovers, Outbox, Swept};
 pub use outside::OutsideStores;
 pub use policy::{Action, Denied, Policy, RuleInForce, Target};
 pub use quotas::QuotaUseCases;

@@ -1,12 +1,13 @@
 //! Removes from stores what is no secret's any more, and what never became one.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use donjon_domain::{
-    SecretStoreId, Timestamp,
+    PutId, SecretStoreId, Timestamp,
     ports::{Doomed, Reading, RepositoryError, RepositoryExt, StoreError, StoreErrorKind, Turn},
 };
 
@@ -28,6 +29,35 @@ pub struct Swept {
     pub failed: u64,
     /// Those that are not there and may still arrive, or are still there.
     pub awaited: u64,
+}
+
+/// Payloads of secrets that are gone, which wait to be removed from their stores.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leftovers(BTreeMap<String, HashSet<PutId>>);
+
+impl Leftovers {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Names of stores for people, and how many wait there: 1 or more.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        let stores = self.0.iter();
+        stores.map(|(name, puts)| (name.as_str(), puts.len() as u64))
+    }
+
+    /// Forgets those that are not among these any more.
+    pub fn narrow(&mut self, now: &Self) {
+        for (name, puts) in &mut self.0 {
+            match now.0.get(name) {
+                Some(left) => puts.retain(|put| left.contains(put)),
+                None => puts.clear(),
+            }
+        }
+        self.0.retain(|_, puts| !puts.is_empty());
+    }
 }
 
 impl Outbox {
@@ -96,6 +126,49 @@ impl Outbox {
             }
         }
         Ok(swept)
+    }
+
+    /// Removes all that is due, where nobody else does; gives up where stores fail
+    /// again and again.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub async fn empty(&self) -> Result<(), Error> {
+        let mut fruitless = 0;
+        while fruitless < FRUITLESS_MAX {
+            let swept = self.step().await?;
+            if swept == Swept::default() {
+                break;
+            }
+            fruitless = if swept.removed > 0 { 0 } else { fruitless + 1 };
+        }
+        Ok(())
+    }
+
+    /// What was secrets' and waits to be removed, due or not. Puts that did not
+    /// become a secret's are none of it. Walks all of it.
+    ///
+    /// # Errors
+    /// As storage fails.
+    pub async fn leftovers(&self) -> Result<Leftovers, Error> {
+        let mut leftovers = Leftovers::default();
+        let ever = Timestamp::from_micros(i64::MAX);
+        for (id, store) in self.core.outside.iter() {
+            let found: Result<_, RepositoryError> = self
+                .core
+                .repository
+                .read_with(Reading::Scan(Turn::SERVER), move |tx| {
+                    tx.doomed(id, ever, u32::MAX)
+                })
+                .await;
+            let doomed = found?.into_iter();
+            let of_secrets = doomed.filter(|doomed| doomed.begun.is_none());
+            let puts: HashSet<_> = of_secrets.map(|doomed| doomed.outside.put).collect();
+            if !puts.is_empty() {
+                leftovers.0.insert(store.name.clone(), puts);
+            }
+        }
+        Ok(leftovers)
     }
 
     /// Once a minute: it is a write.
@@ -198,6 +271,8 @@ impl fmt::Debug for Outbox {
 
 /// Payloads of one name that are deleted in one step.
 const DOUBLES_MAX: u32 = 4;
+/// Steps that remove nothing.
+const FRUITLESS_MAX: u32 = 3;
 /// Of one store in one step.
 const STEP_MAX: u32 = 100;
 /// How long a put may be under way: longer than any request or order waits for

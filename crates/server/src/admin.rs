@@ -75,6 +75,7 @@ impl Admin {
             Request::RotateResume {} => self.pause_rotation(false).await,
             Request::ProjectHoldings { project } => self.holdings(&project).await,
             Request::ProjectPurge { project } => self.purge(&project).await,
+            Request::OutboxEmpty {} => self.empty_outbox().await,
             Request::SecretsMove { from, to, is_dry } => {
                 self.move_payloads(&from, &to, is_dry).await
             }

@@ -40,6 +40,9 @@ pub(crate) enum Request {
     ProjectHoldings { project: String },
     #[serde(rename = "project-purge")]
     ProjectPurge { project: String },
+    /// What was removed goes from stores too.
+    #[serde(rename = "outbox-empty")]
+    OutboxEmpty {},
     #[serde(rename = "diagnose")]
     Diagnose {
         /// Whether what is nobody's is removed from stores.
@@ -118,6 +121,10 @@ pub(crate) enum Response {
         /// Rows and keys.
         left: u64,
         text: String,
+    },
+    /// Names of stores, and how many payloads still wait to be removed there.
+    Leftovers {
+        stores: Vec<(String, u64)>,
     },
     Diagnosis(Box<DiagnosisView>),
     Move(Box<MoveView>),
@@ -278,12 +285,12 @@ pub(crate) struct SecretText(Zeroizing<String>);
 
 impl Request {
     /// How long the answer may take. Keystone is asked about one project after
-    /// the other.
+    /// the other, and wherever root keys are makes a key for one after the other.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Self::ProjectsSweep { is_dry: true } | Self::Diagnose { .. } => {
-                Duration::from_secs(3_600)
-            }
+            Self::ProjectsSweep { is_dry: true }
+            | Self::Diagnose { .. }
+            | Self::RotateProject { project: None } => Duration::from_secs(3_600),
             // Two stores are asked first.
             Self::SecretsMove { .. } => Duration::from_secs(120),
             _ => Duration::from_secs(30),

@@ -1,11 +1,12 @@
 //! Removing a project.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use donjon_domain::{
     ProjectId,
     ports::{Holdings, Removal},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{Admin, Response, failed, refused};
 
@@ -31,6 +32,28 @@ impl Admin {
         let left = self.app.departures.holdings(&project).await;
         Ok(answer(&left.map_err(failed)?))
     }
+
+    /// Removes from stores what was secrets', or waits a while until the server has,
+    /// and says what is left of it. What comes in meanwhile does not count.
+    pub(super) async fn empty_outbox(&self) -> Result<Response, Response> {
+        let outbox = &self.app.outbox;
+        let is_served = self.mover.is_some();
+        if !is_served {
+            outbox.begin().await.map_err(failed)?;
+            outbox.empty().await.map_err(failed)?;
+        }
+        let mut left = outbox.leftovers().await.map_err(failed)?;
+        let until = Instant::now() + PATIENCE;
+        while is_served && !left.is_empty() && Instant::now() < until {
+            sleep(PULSE).await;
+            left.narrow(&outbox.leftovers().await.map_err(failed)?);
+        }
+        let stores = left.counts();
+        let stores = stores.map(|(name, payloads)| (name.to_owned(), payloads));
+        Ok(Response::Leftovers {
+            stores: stores.collect(),
+        })
+    }
 }
 
 fn answer(holdings: &Holdings) -> Response {
@@ -53,3 +76,6 @@ fn answer(holdings: &Holdings) -> Response {
 /// Rows in one transaction: requests wait no longer for it than for each other.
 const BATCH: NonZeroU32 = NonZeroU32::new(64).unwrap();
 const STEPS: u32 = 32;
+/// Less than that of whoever asks.
+const PATIENCE: Duration = Duration::from_secs(8);
+const PULSE: Duration = Duration::from_secs(1);

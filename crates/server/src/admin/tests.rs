@@ -265,3 +265,13 @@ async fn a_file_is_no_socket() {
     assert!(error.to_string().contains("not a socket"));
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
+
+/// In a device, a key takes as long as a call of the network; there may be
+/// thousands of projects.
+#[test]
+fn new_keys_for_all_projects_may_take_long() {
+    let all = Request::RotateProject { project: None };
+    assert!(all.patience() >= std::time::Duration::from_secs(3_600));
+    let status = Request::RotateStatus {};
+    assert!(status.patience() <= std::time::Duration::from_secs(30));
+}

@@ -14,8 +14,8 @@ use crate::{
 /// Shreds a project, or everything that was ever deleted.
 ///
 /// # Errors
-/// [`Exit::Other`] where there is nothing to shred, or it is not confirmed; else
-/// as the folder, its root keys or storage says.
+/// [`Exit::Other`] where there is nothing to shred, it is not confirmed, or payloads
+/// are left in a store; else as the folder, its root keys or storage says.
 pub(crate) fn shred(verb: &cli::Shred) -> Result<Exit, Failure> {
     let settings = ask::load(&verb.place)?;
     match &verb.project {
@@ -47,10 +47,13 @@ fn shred_project(settings: &Settings, project: &str, is_meant: bool) -> Result<E
     }
     drop(progress);
     ask::print(&format!(
-        "project {project}: all is removed, and its keys are destroyed ({text}).\n\
-         Its secrets are unreadable from now on in whatever is left of this data; in a backup \
-         they can be read by whoever has the root key of that backup, until `donjon shred`."
-    ))
+        "project {project}: all is removed, and its keys are destroyed ({text})."
+    ))?;
+    empty_stores(settings)?;
+    ask::print(
+        "Its secrets are unreadable from now on in whatever is left of this data; in a backup \
+         they can be read by whoever has the root key of that backup, until `donjon shred`.",
+    )
 }
 
 /// What is left, and in words.
@@ -60,6 +63,44 @@ fn purge(settings: &Settings, request: impl Fn() -> Request) -> Result<(u64, Str
         Response::Holdings { left, text } => Ok((left, text)),
         other => Err(ask::failure(other)),
     }
+}
+
+// === payloads in stores ===
+
+/// What was removed goes from stores outside too; waits for it as long as it gets
+/// less.
+fn empty_stores(settings: &Settings) -> Result<(), Failure> {
+    let mut before = u64::MAX;
+    loop {
+        let policy = || Ok(Policy::new(settings.policy.defaults));
+        let stores = match ask::ask(settings, || Ok(Request::OutboxEmpty {}), policy)? {
+            Response::Leftovers { stores } => stores,
+            other => return Err(ask::failure(other)),
+        };
+        let left = stores.iter().map(|(_, payloads)| payloads).sum();
+        if left == 0 {
+            return Ok(());
+        }
+        if left >= before {
+            return Err(Failure::new(Exit::Other, anyhow!(leftovers(&stores))));
+        }
+        before = left;
+    }
+}
+
+fn leftovers(stores: &[(String, u64)]) -> String {
+    let mut lines: Vec<_> = stores
+        .iter()
+        .map(|(name, payloads)| {
+            format!("{payloads} payloads that were removed still wait in secret store {name:?}")
+        })
+        .collect();
+    lines.push(
+        "they are readable there until the store takes their removal, which the server repeats until then; \
+         `donjon doctor` shows how many are left"
+            .to_owned(),
+    );
+    lines.join("\n")
 }
 
 // === everything that was deleted ===
@@ -83,7 +124,9 @@ fn shred_what_was_deleted(settings: &Settings) -> Result<Exit, Failure> {
         "done. Now take root_key.previous out of the configuration, start the server again, and \
          destroy root key {old} wherever it is kept. From then on nobody reads what was deleted \
          before this, from no backup either."
-    ))
+    ))?;
+    empty_stores(settings)?;
+    Ok(Exit::Good)
 }
 
 fn no_new_root_key(view: &RotationView) -> String {
