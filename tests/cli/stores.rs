@@ -241,6 +241,10 @@ fn what_cannot_be_moved_is_named_and_stays() {
 
 /// The store answers for all others meanwhile, and goes on doing so.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "requests beside a verb, at a bounded pace"
+)]
 fn a_payload_that_its_store_fails_on_holds_up_nothing() {
     let (rig, vault) = (Rig::new(), FakeVault::start());
     configure(&rig, &vault, "bao", 1_000);
