@@ -440,7 +440,7 @@ fn what_is_not_used_becomes_nothing() {
         "{told}"
     );
     assert!(
-        told.contains("[p11_crypto_plugin] login: nothing in this"),
+        told.contains("[p11_crypto_plugin] login: no secret store of this file uses the HSM"),
         "{told}"
     );
 }
