@@ -28,6 +28,16 @@ fn left(status: &str) -> u64 {
     left.parse().unwrap()
 }
 
+/// What waits, and what the server has changed, as programs read it.
+fn counters(rig: &Rig) -> (u64, u64) {
+    let line = rotate(rig, &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(status["failed_steps"], 0, "{line}");
+    assert_eq!(status["worn"], serde_json::json!([]), "{line}");
+    let count = |name: &str| status[name].as_u64().unwrap();
+    (count("left"), count("changed"))
+}
+
 /// Asking takes a while by itself.
 fn wait_until_left(rig: &Rig, wanted: u64) {
     for _ in 0..1_000 {
@@ -134,8 +144,10 @@ fn the_root_key_changes_beside_requests_and_the_old_one_can_go() {
     let status = rotate(&rig, &["status"]);
     assert!(status.contains("waits to be taken into use"), "{status}");
     assert_eq!(left(&status), 2);
+    assert_eq!(counters(&rig), (2, 0));
     let status = rotate(&rig, &["root", "--wait"]);
     assert_eq!(left(&status), 0);
+    assert_eq!(counters(&rig), (0, 2));
     assert!(status.contains("(current): 2 keys"), "{status}");
     assert!(!status.contains("(previous)"), "{status}");
     assert_eq!(server.read(&token, &path).body, "kept");

@@ -372,13 +372,22 @@ pub(crate) enum Rotate {
     Project(RotateProject),
     /// Show which root keys are needed, and how much is left to do
     #[command(after_help = ROTATE_STATUS_EXAMPLES)]
-    Status(Place),
+    Status(RotateStatus),
     /// Hold changes of keys, until resume or the next start of the server
     #[command(after_help = ROTATE_PAUSE_EXAMPLES)]
     Pause(Place),
     /// Go on with changes of keys
     #[command(after_help = ROTATE_RESUME_EXAMPLES)]
     Resume(Place),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateStatus {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print one line of JSON, with counters, for programs that watch
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

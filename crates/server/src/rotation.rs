@@ -3,7 +3,7 @@
 use std::{
     fmt,
     num::NonZero,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -17,6 +17,8 @@ use tokio::{
 pub(crate) struct Rotator {
     rows_per_s: NonZero<u32>,
     is_paused: AtomicBool,
+    changed: AtomicU64,
+    failed_steps: AtomicU64,
     wake: Notify,
 }
 
@@ -25,6 +27,8 @@ impl Rotator {
         Self {
             rows_per_s,
             is_paused: AtomicBool::new(false),
+            changed: AtomicU64::new(0),
+            failed_steps: AtomicU64::new(0),
             wake: Notify::new(),
         }
     }
@@ -43,6 +47,16 @@ impl Rotator {
         self.is_paused.load(Ordering::Relaxed)
     }
 
+    /// Keys and rows changed so far.
+    pub(crate) fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Steps that failed so far.
+    pub(crate) fn failed_steps(&self) -> u64 {
+        self.failed_steps.load(Ordering::Relaxed)
+    }
+
     /// Works until dropped.
     pub(crate) async fn run(&self, app: &App) {
         let mut rows = 0;
@@ -55,6 +69,7 @@ impl Rotator {
             match app.rotation.step(batch(self.rows_per_s), IN_FLIGHT_S).await {
                 Ok(Step::Changed(changed)) => {
                     rows += changed;
+                    self.changed.fetch_add(changed, Ordering::Relaxed);
                     sleep_until(began + time_of(changed, self.rows_per_s)).await;
                 }
                 Ok(Step::Waiting) => self.rest(PULSE).await,
@@ -66,6 +81,7 @@ impl Rotator {
                     self.wake.notified().await;
                 }
                 Err(error) => {
+                    self.failed_steps.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "the change of keys waits"

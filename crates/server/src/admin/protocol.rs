@@ -155,6 +155,10 @@ pub(crate) struct RotationView {
     /// Keys and rows that wait.
     pub(crate) left: u64,
     pub(crate) is_paused: bool,
+    /// Keys and rows that this server has changed since it started.
+    pub(crate) changed: u64,
+    /// Steps that failed since it started, and were tried again.
+    pub(crate) failed_steps: u64,
 }
 
 /// How many keys a root key wraps.

@@ -55,8 +55,13 @@ impl Admin {
 
     pub(super) async fn rotation(&self) -> Result<Response, Response> {
         let status = self.app.rotation.status().await.map_err(failed)?;
-        let is_paused = self.rotator.as_ref().is_some_and(|it| it.is_paused());
-        Ok(Response::Rotation(Box::new(view(&status, is_paused))))
+        let mut view = view(&status);
+        if let Some(rotator) = &self.rotator {
+            view.is_paused = rotator.is_paused();
+            view.changed = rotator.changed();
+            view.failed_steps = rotator.failed_steps();
+        }
+        Ok(Response::Rotation(Box::new(view)))
     }
 
     pub(super) async fn worn_keys(&self, limits: KeyLimits) -> Result<Response, Response> {
@@ -84,7 +89,7 @@ impl Admin {
     }
 }
 
-fn view(status: &RotationStatus, is_paused: bool) -> RotationView {
+fn view(status: &RotationStatus) -> RotationView {
     let root_keys = status.root_keys.iter().map(|(id, keys)| KeyCount {
         id: id.to_string(),
         keys: *keys,
@@ -105,7 +110,9 @@ fn view(status: &RotationStatus, is_paused: bool) -> RotationView {
         retired_keys: status.retired_keys,
         retired_rows: status.retired_rows,
         left: status.left(),
-        is_paused,
+        is_paused: false,
+        changed: 0,
+        failed_steps: 0,
     }
 }
 

@@ -151,7 +151,8 @@ Examples:
 pub(super) const ROTATE_STATUS_EXAMPLES: &str = "\
 Examples:
   donjon rotate status
-  donjon rotate status --data-dir /var/lib/donjon";
+  donjon rotate status --data-dir /var/lib/donjon
+  donjon rotate status --json";
 
 pub(super) const ROTATE_PAUSE_EXAMPLES: &str = "\
 Examples:

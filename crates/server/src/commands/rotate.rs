@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use donjon_app::Policy;
+use serde::Serialize;
 
 use super::{ask, progress::Progress};
 use crate::{
@@ -21,9 +22,8 @@ pub(crate) fn rotate(verb: &cli::Rotate) -> Result<Exit, Failure> {
     let (place, is_waiting) = match verb {
         cli::Rotate::Root(root) => (&root.place, root.wait),
         cli::Rotate::Project(project) => (&project.place, project.wait),
-        cli::Rotate::Status(place) | cli::Rotate::Pause(place) | cli::Rotate::Resume(place) => {
-            (place, false)
-        }
+        cli::Rotate::Status(status) => (&status.place, false),
+        cli::Rotate::Pause(place) | cli::Rotate::Resume(place) => (place, false),
     };
     let settings = ask::load(place)?;
     let mut view = converse(&settings, || request(verb))?;
@@ -31,9 +31,13 @@ pub(crate) fn rotate(verb: &cli::Rotate) -> Result<Exit, Failure> {
         view = wait(&settings, view)?;
     }
     let mut lines = text(&view);
-    if matches!(verb, cli::Rotate::Status(_)) {
+    if let cli::Rotate::Status(status) = verb {
+        let worn = worn(&settings)?;
+        if status.json {
+            return ask::print(&json(view, &worn)?);
+        }
         // What is left stays the last line.
-        lines.splice(..0, worn(&settings)?);
+        lines.splice(..0, worn);
     }
     ask::print(&lines.join("\n"))
 }
@@ -107,6 +111,20 @@ fn not_begun(view: &RotationView) -> u64 {
     }
     let others = view.root_keys.iter().filter(|root| root.id != view.current);
     others.map(|root| root.keys).sum()
+}
+
+/// For programs: the same, counters beside it.
+fn json(mut view: RotationView, worn: &[String]) -> Result<String, Failure> {
+    view.left += not_begun(&view);
+    serde_json::to_string(&Watched { view: &view, worn }).or_exit(Exit::Other)
+}
+
+#[derive(Serialize)]
+struct Watched<'a> {
+    #[serde(flatten)]
+    view: &'a RotationView,
+    /// Keys past their limits.
+    worn: &'a [String],
 }
 
 fn text(view: &RotationView) -> Vec<String> {
