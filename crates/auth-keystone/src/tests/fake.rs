@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     task::{AbortHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
@@ -91,6 +91,8 @@ struct Shared {
     logins: AtomicUsize,
     validations: AtomicUsize,
     running: Mutex<Option<AbortHandle>>,
+    /// Its port, while it is away.
+    kept: Mutex<Option<TcpSocket>>,
 }
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -169,6 +171,20 @@ impl Fake {
         if fault == Fault::Away {
             let running = self.shared.running.lock().unwrap().take();
             running.unwrap().abort();
+            tokio::spawn(self.clone().keep_port());
+        }
+    }
+
+    /// While it is away nobody else may answer in its place.
+    async fn keep_port(self) {
+        loop {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            if socket.bind(self.addr).is_ok() {
+                *self.shared.kept.lock().unwrap() = Some(socket);
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -177,6 +193,7 @@ impl Fake {
         let fault = self.state().fault.take();
         if matches!(fault, Some((Fault::Away, _))) {
             loop {
+                self.shared.kept.lock().unwrap().take();
                 if let Ok(listener) = TcpListener::bind(self.addr).await {
                     return self.listen(listener);
                 }
