@@ -65,6 +65,16 @@ pub struct KeySpec {
     pub content_type: Option<ContentType>,
 }
 
+impl KeySpec {
+    /// Whether it is for the mode XTS, which takes two keys of half the length,
+    /// so that one of 192 bits is none.
+    #[must_use]
+    pub fn is_xts(&self) -> bool {
+        let mode = self.mode.as_ref();
+        mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("xts"))
+    }
+}
+
 /// How far an order is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderState {

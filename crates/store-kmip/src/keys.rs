@@ -41,6 +41,7 @@ impl Wanted {
         let is = |spec: &KeySpec, name| spec.algorithm.as_str().eq_ignore_ascii_case(name);
         match request {
             GenerationRequest::Symmetric(spec) if is(spec, "aes") => match spec.bit_length.get() {
+                192 if spec.is_xts() => None,
                 bits @ (128 | 192 | 256) => Some(Self::Aes(bits)),
                 _ => None,
             },
@@ -140,6 +141,7 @@ fn rsa() -> AlgorithmIdentifierRef<'static> {
 #[cfg(test)]
 mod tests {
     use donjon_kmip_ttlv::Item;
+    use donjon_testkit::sample;
 
     use super::*;
 
@@ -202,6 +204,24 @@ mod tests {
             let text = std::str::from_utf8(found.expose()).unwrap();
             let (found, der) = SecretDocument::from_pem(text).unwrap();
             assert_eq!((found, der.as_bytes()), (label, expected.as_slice()));
+        }
+    }
+
+    #[test]
+    fn no_key_for_xts_has_192_bits() {
+        for (bits, mode, is_made) in [
+            (192, "xts", false),
+            (192, "XTS", false),
+            (192, "cbc", true),
+            (256, "xts", true),
+            (512, "xts", false),
+        ] {
+            let spec = KeySpec {
+                mode: Some(sample::label(mode)),
+                ..sample::key_spec("aes", bits)
+            };
+            let wanted = Wanted::of(GenerationRequest::Symmetric(&spec));
+            assert_eq!(wanted.is_some(), is_made, "{bits} {mode}");
         }
     }
 }

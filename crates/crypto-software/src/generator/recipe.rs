@@ -57,11 +57,7 @@ pub(super) fn symmetric(spec: &KeySpec) -> Option<usize> {
     } else {
         return None;
     };
-    let xts = spec
-        .mode
-        .as_ref()
-        .is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("xts"));
-    let usual = if xts { XTS } else { BLOCKS };
+    let usual = if spec.is_xts() { XTS } else { BLOCKS };
     (usual.contains(&bits) || lengths.contains(&bits))
         .then(|| whole_bytes(bits))
         .flatten()
