@@ -18,7 +18,6 @@ use crate::docs::shell;
 use crate::kit::{run, workspace};
 
 const RELEASE: &str = "bookworm";
-const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// Besides what every Debian has: what the one of a server has.
 const PACKAGES: &str = "systemd,ca-certificates,curl";
@@ -196,7 +195,6 @@ fn archive() -> Result<PathBuf> {
     debootstrap
         .args(["--variant=minbase", "--include", PACKAGES, RELEASE])
         .arg(&root)
-        .arg(MIRROR)
         .stdout(File::create(cache().join("debootstrap.log"))?);
     run::command(&mut debootstrap)
         .context("making a clean Debian as root; on Debian: apt-get install debootstrap")?;
