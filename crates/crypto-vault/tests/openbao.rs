@@ -7,20 +7,23 @@
 
 #[path = "../../vault-client/tests/bao/mod.rs"]
 mod bao;
+mod entered;
 
 use std::sync::Arc;
 
 use donjon_crypto_vault::{TransitConfig, TransitError, TransitWrapper};
 use donjon_domain::{
-    DeploymentId, RootKeyId, SecretBytes, WrapBinding,
-    ports::{BoxFuture, CryptoError, CryptoErrorKind, Entropy, KeyWrapper},
+    DeploymentId, SecretBytes, WrapBinding,
+    ports::{CryptoErrorKind, Entropy, KeyWrapper},
 };
 use donjon_testkit::{SeededEntropy, contract::key_wrapper::KeyWrapperCase};
 use donjon_vault_client::{Login, VaultClient};
 use http::Method;
-use tokio::runtime::Handle;
 
-use self::bao::{Bao, token};
+use self::{
+    bao::{Bao, token},
+    entered::Entered,
+};
 
 /// What README.md says.
 const POLICY: &str = r#"
@@ -59,36 +62,6 @@ fn open(bao: &Bao, login: Login, key: &str, version: u32) -> Result<Entered, Tra
         wrapper: bao.runtime.block_on(opened)?,
         runtime: bao.runtime.handle().clone(),
     })
-}
-
-/// Futures of the contract run on no runtime of their own.
-struct Entered {
-    wrapper: TransitWrapper,
-    runtime: Handle,
-}
-
-impl KeyWrapper for Entered {
-    fn id(&self) -> RootKeyId {
-        self.wrapper.id()
-    }
-
-    fn wrap<'a>(
-        &'a self,
-        key: &'a SecretBytes,
-        binding: WrapBinding<'a>,
-    ) -> BoxFuture<'a, Result<Vec<u8>, CryptoError>> {
-        let done = self.runtime.block_on(self.wrapper.wrap(key, binding));
-        Box::pin(async move { done })
-    }
-
-    fn unwrap<'a>(
-        &'a self,
-        wrapped: &'a [u8],
-        binding: WrapBinding<'a>,
-    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
-        let done = self.runtime.block_on(self.wrapper.unwrap(wrapped, binding));
-        Box::pin(async move { done })
-    }
 }
 
 struct Case<'a>(&'a Bao, &'static str);

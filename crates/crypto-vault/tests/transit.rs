@@ -7,6 +7,7 @@
 )]
 
 mod engine;
+mod entered;
 #[path = "../../vault-client/tests/fake/mod.rs"]
 mod fake;
 
@@ -17,8 +18,8 @@ use std::{
 
 use donjon_crypto_vault::{TransitConfig, TransitError, TransitWrapper};
 use donjon_domain::{
-    DeploymentId, RootKeyId, SecretBytes, WrapBinding,
-    ports::{BoxFuture, CryptoError, CryptoErrorKind, Entropy, KeyWrapper},
+    DeploymentId, SecretBytes, WrapBinding,
+    ports::{CryptoErrorKind, Entropy, KeyWrapper},
 };
 use donjon_testkit::{SeededEntropy, contract::key_wrapper::KeyWrapperCase};
 use donjon_vault_client::{Login, SecretSource, ServerConfig, TlsFiles, VaultClient};
@@ -26,6 +27,7 @@ use tokio::runtime::Runtime;
 
 use self::{
     engine::{Fault, Shared, Transit},
+    entered::Entered,
     fake::Fake,
 };
 
@@ -110,36 +112,6 @@ fn told(error: &dyn std::error::Error) -> String {
 }
 
 struct Case(Rig);
-
-struct Entered {
-    wrapper: TransitWrapper,
-    runtime: tokio::runtime::Handle,
-}
-
-/// Futures of the contract run on no runtime of their own.
-impl KeyWrapper for Entered {
-    fn id(&self) -> RootKeyId {
-        self.wrapper.id()
-    }
-
-    fn wrap<'a>(
-        &'a self,
-        key: &'a SecretBytes,
-        binding: WrapBinding<'a>,
-    ) -> BoxFuture<'a, Result<Vec<u8>, CryptoError>> {
-        let done = self.runtime.block_on(self.wrapper.wrap(key, binding));
-        Box::pin(async move { done })
-    }
-
-    fn unwrap<'a>(
-        &'a self,
-        wrapped: &'a [u8],
-        binding: WrapBinding<'a>,
-    ) -> BoxFuture<'a, Result<SecretBytes, CryptoError>> {
-        let done = self.runtime.block_on(self.wrapper.unwrap(wrapped, binding));
-        Box::pin(async move { done })
-    }
-}
 
 impl Case {
     fn open(&self, key: &str) -> Box<dyn KeyWrapper> {
